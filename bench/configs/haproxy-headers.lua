@@ -1,0 +1,6 @@
+core.register_action("request_header", { "http-req" }, function(txn)
+  txn.http:req_set_header("x-gate-1", "in")
+end)
+core.register_action("response_header", { "http-res" }, function(txn)
+  txn.http:res_set_header("x-gate-1", "out")
+end)

@@ -1,0 +1,249 @@
+//! The operator's endpoints, on an address of their own: health, metrics, status, reload.
+
+mod status;
+
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE},
+    uri::Authority,
+};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+};
+
+use crate::{
+    config::{self, Secret},
+    gateway::Gateway,
+    reload::{Status, Triggers},
+    server::Failed,
+    telemetry::Metrics,
+};
+
+/// Operators and scrapers, not the public.
+const MAX_CONNECTIONS: usize = 64;
+
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Reply = Response<Full<Bytes>>;
+
+/// The bound admin socket.
+pub(crate) struct Admin {
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+    token: Option<Secret>,
+}
+
+/// What requests are answered with.
+struct Endpoints {
+    gateway: Arc<Gateway>,
+    metrics: Arc<Metrics>,
+    reloads: Status,
+    triggers: Triggers,
+    stop: watch::Receiver<Option<Instant>>,
+    token: Option<Secret>,
+    started: Instant,
+}
+
+impl Admin {
+    pub(crate) fn bind(config: &config::Admin) -> Result<Self, Failed> {
+        let failed = |source| Failed::Bind { address: config.address, source };
+        let socket = std::net::TcpListener::bind(config.address).map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, address, token: config.token.clone() })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves for as long as the process lives, through the drain too.
+    pub(crate) async fn serve(
+        self,
+        gateway: Arc<Gateway>,
+        metrics: Arc<Metrics>,
+        reloads: Status,
+        triggers: Triggers,
+        stop: watch::Receiver<Option<Instant>>,
+    ) {
+        let socket = match TcpListener::from_std(self.socket) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::error!(%error, "the admin socket cannot be used"),
+        };
+        let started = Instant::now();
+        let token = self.token;
+        let endpoints =
+            Arc::new(Endpoints { gateway, metrics, reloads, triggers, stop, token, started });
+        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
+            let Ok((stream, _)) = socket.accept().await else { continue };
+            let endpoints = Arc::clone(&endpoints);
+            tokio::spawn(async move {
+                endpoints.serve(stream).await;
+                drop(slot);
+            });
+        }
+    }
+}
+
+impl Endpoints {
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let service = service_fn(|request| {
+            let endpoints = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(endpoints.answer(&request).await) }
+        });
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        if let Err(error) = serving {
+            tracing::debug!(%error, "an admin connection ended with an error");
+        }
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> Reply {
+        if let Err(reason) = check_site(request) {
+            return text(StatusCode::FORBIDDEN, reason);
+        }
+        match (request.uri().path(), request.method()) {
+            ("/livez", &Method::GET | &Method::HEAD) => text(StatusCode::OK, "alive\n"),
+            ("/readyz", &Method::GET | &Method::HEAD) => self.ready(),
+            ("/metrics", &Method::GET | &Method::HEAD) => self.metrics(),
+            ("/status", &Method::GET | &Method::HEAD) => self.status(),
+            ("/reload", &Method::POST) => self.reload(request).await,
+            ("/reload", _) => not_allowed("POST"),
+            ("/livez" | "/readyz" | "/metrics" | "/status", _) => not_allowed("GET, HEAD"),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "there are /livez, /readyz, /metrics, /status and POST /reload\n",
+            ),
+        }
+    }
+
+    /// 503 while draining. A reload that was refused does not make it so: what runs is sound.
+    fn ready(&self) -> Reply {
+        if self.stop.borrow().is_some() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+        }
+        let mut body = "ready\n".to_owned();
+        if let Some(last) = &*self.reloads.lock()
+            && let Err(faults) = &last.outcome
+        {
+            body.push_str(&format!("degraded: the last reload was refused\n{faults}\n"));
+        }
+        for upstream in self.gateway.current().upstreams.values() {
+            if upstream.addresses().is_empty() {
+                body.push_str(&format!("degraded: upstream `{}` has no address\n", upstream.name));
+            }
+        }
+        text(StatusCode::OK, body)
+    }
+
+    fn metrics(&self) -> Reply {
+        let generation = self.gateway.current();
+        let metrics = &self.metrics;
+        metrics.plugin_instances.reset();
+        for plugin in &generation.uses {
+            let gauge = metrics.plugin_instances.with_label_values(&[plugin.name()]);
+            gauge.add(i64::try_from(plugin.instances()).unwrap_or(i64::MAX));
+        }
+        metrics.upstream_endpoints.reset();
+        for (name, upstream) in &generation.upstreams {
+            let known = i64::try_from(upstream.addresses().len()).unwrap_or(i64::MAX);
+            metrics.upstream_endpoints.with_label_values(&[name, "known"]).set(known);
+        }
+        let mut reply = Response::new(Full::from(metrics.text()));
+        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        reply.headers_mut().insert(CONTENT_TYPE, kind);
+        reply
+    }
+
+    fn status(&self) -> Reply {
+        let last = self.reloads.lock().clone();
+        let draining = self.stop.borrow().is_some();
+        let status =
+            status::of(&self.gateway.current(), last.as_ref(), draining, self.started.elapsed());
+        json(StatusCode::OK, &status)
+    }
+
+    async fn reload(&self, request: &Request<Incoming>) -> Reply {
+        if !self.is_authorized(request) {
+            let mut reply = text(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
+            let challenge = HeaderValue::from_static("Bearer realm=\"tollgate admin\"");
+            reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            return reply;
+        }
+        match self.triggers.reload_now("admin").await {
+            Ok(generation) => {
+                json(StatusCode::OK, &serde_json::json!({ "generation": generation }))
+            }
+            Err(faults) => {
+                let faults: Vec<_> = faults.lines().collect();
+                json(StatusCode::UNPROCESSABLE_ENTITY, &serde_json::json!({ "faults": faults }))
+            }
+        }
+    }
+
+    fn is_authorized(&self, request: &Request<Incoming>) -> bool {
+        let Some(Secret(token)) = &self.token else { return true };
+        let given = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let given = given.and_then(|given| given.strip_prefix(b"Bearer ")).unwrap_or_default();
+        aws_lc_rs::constant_time::verify_slices_are_equal(given, token.as_bytes()).is_ok()
+    }
+}
+
+/// Refuses what a browser sends on behalf of another site: a foreign `host` (DNS rebinding) or
+/// `origin` (cross-site requests).
+fn check_site(request: &Request<Incoming>) -> Result<(), &'static str> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| host.parse::<Authority>().ok());
+    let host = host.ok_or("a host field is needed\n")?;
+    if !is_local_name(host.host()) {
+        return Err("the host field is neither an address nor localhost\n");
+    }
+    let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
+    let same = origin.to_str().is_ok_and(|origin| {
+        origin.split_once("://").is_some_and(|(_, authority)| authority == host.as_str())
+    });
+    if same { Ok(()) } else { Err("the origin is another site\n") }
+}
+
+fn is_local_name(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    reply
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Reply {
+    let mut reply = Response::new(Full::from(format!("{body:#}\n")));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}
+
+fn not_allowed(allow: &'static str) -> Reply {
+    let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, format!("use {allow}\n"));
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    reply
+}

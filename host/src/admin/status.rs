@@ -1,0 +1,75 @@
+//! `GET /status`: what runs, as JSON.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::{
+    generation::{End, Generation, Route},
+    plugin::Use,
+    reload::LastReload,
+    upstream::Upstream,
+};
+
+pub(super) fn of(
+    generation: &Generation,
+    last_reload: Option<&LastReload>,
+    draining: bool,
+    uptime: Duration,
+) -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": uptime.as_secs(),
+        "draining": draining,
+        "generation": generation.number,
+        "generation_since": seconds(generation.since),
+        "last_reload": last_reload.map(reload),
+        "routes": generation.router.iter().map(|(_, r)| route(r)).collect::<Vec<_>>(),
+        "plugins": generation.uses.iter().map(|p| plugin(p)).collect::<Vec<_>>(),
+        "upstreams": generation.upstreams.values().map(|u| upstream(u)).collect::<Vec<_>>(),
+    })
+}
+
+fn reload(last: &LastReload) -> Value {
+    let result = if last.outcome.is_ok() { "success" } else { "failure" };
+    let faults = last.outcome.as_ref().err();
+    json!({
+        "at": seconds(last.at),
+        "by": last.by,
+        "result": result,
+        "faults": faults.map(|faults| faults.lines().collect::<Vec<_>>()),
+    })
+}
+
+fn route(route: &Route) -> Value {
+    let plugins: Vec<_> = route.chain.uses().iter().map(|plugin| plugin.name()).collect();
+    let end = match &route.end {
+        End::Forward { upstream, .. } => json!({ "upstream": &*upstream.name }),
+        End::Redirect { status, .. } => json!({ "redirect": status.as_u16() }),
+        End::Respond { status, .. } => json!({ "respond": status.as_u16() }),
+    };
+    json!({ "name": route.name, "plugins": plugins, "end": end })
+}
+
+fn plugin(plugin: &Use) -> Value {
+    let manifest = &plugin.component.manifest;
+    json!({
+        "name": plugin.name(),
+        "plugin": manifest.name,
+        "version": manifest.version,
+        "digest": format!("sha256:{}", plugin.component.digest),
+        "bytes": plugin.component.size,
+        "on_error": plugin.on_error.as_str(),
+        "instances": plugin.instances(),
+        "errors": plugin.errors(),
+    })
+}
+
+fn upstream(upstream: &Upstream) -> Value {
+    let addresses: Vec<_> = upstream.addresses().iter().map(ToString::to_string).collect();
+    json!({ "name": &*upstream.name, "addresses": addresses })
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

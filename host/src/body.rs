@@ -1,0 +1,312 @@
+//! Message bodies on their way through: streamed from socket to socket with back-pressure, held
+//! whole only where a plugin asked for it.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::{clock::Coarse, upstream::Lease};
+
+/// The body of a request or a response, wherever it comes from.
+pub(crate) enum Body {
+    Empty,
+    Full(Bytes),
+    Client(Box<ClientBody>),
+    Upstream(Box<UpstreamBody>),
+}
+
+/// What a client sends.
+pub(crate) struct ClientBody {
+    incoming: Incoming,
+    idle: Idle,
+    limit: u64,
+    progress: Arc<Progress>,
+}
+
+/// What an upstream sends. Its connection goes back to the pool after a good end.
+pub(crate) struct UpstreamBody {
+    incoming: Incoming,
+    idle: Idle,
+    deadline: Option<Deadline>,
+    lease: Option<Lease>,
+}
+
+/// How far a client's body has come; outlives the body.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    bytes: AtomicU64,
+    last: AtomicU64,
+    done: AtomicBool,
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the request body is larger than {limit} bytes")]
+    TooLarge { limit: u64 },
+    #[error("the client sent nothing for {limit:?}")]
+    ClientIdle { limit: Duration },
+    #[error("the client ended its body early")]
+    ClientAborted,
+    #[error("the upstream sent nothing for {limit:?}")]
+    UpstreamIdle { limit: Duration },
+    #[error("the upstream ended its body early")]
+    UpstreamAborted,
+    #[error("the exchange took longer than {limit:?}")]
+    Deadline { limit: Duration },
+}
+
+/// Why [`Body::read`] has no bytes to give.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// Larger than the reader's limit, in bytes.
+    TooLarge(u64),
+    Ended(BodyError),
+}
+
+impl Body {
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    }
+
+    /// The body that a client sends, and how to watch it. A body that says it is empty is.
+    pub(crate) fn client(
+        incoming: Incoming,
+        idle: Duration,
+        limit: Option<u64>,
+    ) -> (Self, Option<Arc<Progress>>) {
+        if incoming.is_end_stream() {
+            return (Self::Empty, None);
+        }
+        let progress = Arc::new(Progress::default());
+        progress.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
+        let body = ClientBody {
+            incoming,
+            idle: Idle::new(idle),
+            limit: limit.unwrap_or(u64::MAX),
+            progress: Arc::clone(&progress),
+        };
+        (Self::Client(Box::new(body)), Some(progress))
+    }
+
+    pub(crate) fn upstream(incoming: Incoming, idle: Duration, lease: Option<Lease>) -> Self {
+        let mut body =
+            UpstreamBody { incoming, idle: Idle::new(idle), deadline: None, lease };
+        if body.incoming.is_end_stream() {
+            body.give_back();
+            return Self::Empty;
+        }
+        Self::Upstream(Box::new(body))
+    }
+
+    /// Bounds the whole exchange, the rest of this body included.
+    pub(crate) fn set_deadline(&mut self, at: std::time::Instant, limit: Duration) {
+        if let Self::Upstream(body) = self {
+            body.deadline = Some(Deadline { at: at.into(), limit, sleep: None });
+        }
+    }
+
+    /// Replaces a streamed body by its bytes, and gives them. Reading twice gives the same.
+    ///
+    /// # Errors
+    ///
+    /// Above `limit` nothing can be read any more: what came so far is dropped, and so is the
+    /// rest.
+    pub(crate) async fn read(&mut self, limit: u64) -> Result<Bytes, ReadError> {
+        let bytes = match self {
+            Self::Empty => Bytes::new(),
+            Self::Full(bytes) => bytes.clone(),
+            Self::Client(_) | Self::Upstream(_) => collect(self, limit).await?,
+        };
+        if bytes.len() as u64 > limit {
+            return Err(ReadError::TooLarge(limit));
+        }
+        *self = Self::full(bytes.clone());
+        Ok(bytes)
+    }
+}
+
+/// All of `body`, at most `limit` bytes. Trailers end here: a buffered body has none.
+async fn collect(body: &mut Body, limit: u64) -> Result<Bytes, ReadError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(ReadError::Ended)?.into_data() {
+            if (whole.len() + data.len()) as u64 > limit {
+                *body = Body::Empty;
+                return Err(ReadError::TooLarge(limit));
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.freeze())
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Client(body) => body.poll(cx),
+            Self::Upstream(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(_) => false,
+            Self::Client(body) => body.incoming.is_end_stream(),
+            Self::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Client(body) => body.incoming.size_hint(),
+            Self::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+impl ClientBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            ready!(self.idle.poll(cx));
+            return Poll::Ready(Some(Err(BodyError::ClientIdle { limit: self.idle.limit })));
+        };
+        self.idle.moved();
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => Some(self.counted(frame)),
+            Some(Err(_)) => Some(Err(BodyError::ClientAborted)),
+            None => {
+                self.progress.done.store(true, Ordering::Relaxed);
+                None
+            }
+        })
+    }
+
+    fn counted(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        let so_far = self.progress.bytes.fetch_add(length, Ordering::Relaxed) + length;
+        self.progress.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
+        if self.incoming.is_end_stream() {
+            self.progress.done.store(true, Ordering::Relaxed);
+        }
+        if so_far > self.limit { Err(BodyError::TooLarge { limit: self.limit }) } else { Ok(frame) }
+    }
+}
+
+impl Progress {
+    /// Bytes that came from the client so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the last byte came; `None` while the body has not ended.
+    pub(crate) fn since_end(&self) -> Option<Duration> {
+        let last = Coarse::from_millis(self.last.load(Ordering::Relaxed));
+        self.done.load(Ordering::Relaxed).then(|| last.elapsed())
+    }
+}
+
+impl UpstreamBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            if let Some(deadline) = &mut self.deadline
+                && deadline.poll(cx).is_ready()
+            {
+                let limit = deadline.limit;
+                return Poll::Ready(Some(Err(BodyError::Deadline { limit })));
+            }
+            ready!(self.idle.poll(cx));
+            return Poll::Ready(Some(Err(BodyError::UpstreamIdle { limit: self.idle.limit })));
+        };
+        self.idle.moved();
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                if self.incoming.is_end_stream() {
+                    self.give_back();
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(_)) => Some(Err(BodyError::UpstreamAborted)),
+            None => {
+                self.give_back();
+                None
+            }
+        })
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+/// Fires when nothing moved for `limit`. The timer exists only once something had to wait, so a
+/// body that comes with its head costs none.
+struct Idle {
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    moved: bool,
+}
+
+impl Idle {
+    fn new(limit: Duration) -> Self {
+        Self { limit, sleep: None, moved: true }
+    }
+
+    fn moved(&mut self) {
+        self.moved = true;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limit = self.limit;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if std::mem::take(&mut self.moved) {
+            sleep.as_mut().reset(Instant::now() + limit);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+struct Deadline {
+    at: Instant,
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let at = self.at;
+        let sleep =
+            self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        sleep.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,38 @@
+//! `tollgate explain`.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::{ConfigArgument, Outcome, check_exists, print};
+use crate::{config, explain::explain};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The request's method
+    method: Method,
+    /// A whole URL, or a path
+    url: String,
+    /// A request header field, as `name: value`; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = field)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Outcome {
+        let path = &self.config.config;
+        check_exists(path)?;
+        let config = config::load(path).map_err(|faults| {
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        })?;
+        let headers: HeaderMap = self.headers.into_iter().collect();
+        print(&explain(&config, &self.method, &self.url, &headers)?)
+    }
+}
+
+fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("a header field is `name: value`")?;
+    let name = name.trim().parse().map_err(|_| format!("`{name}` is not a field name"))?;
+    let value = value.trim().parse().map_err(|_| format!("`{value}` is not a field value"))?;
+    Ok((name, value))
+}

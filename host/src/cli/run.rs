@@ -1,0 +1,40 @@
+//! `tollgate run`.
+
+use super::{CacheArgument, ConfigArgument, Outcome, check_exists, print};
+use crate::server::{self, Listening, Options};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    #[command(flatten)]
+    cache: CacheArgument,
+    /// What to log: `warn`, `info`, `debug`, or directives such as `info,plugin=debug` [default: the
+    /// configuration's]
+    #[arg(long, env = "TOLLGATE_LOG", value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Outcome {
+        check_exists(&self.config.config)?;
+        let options = Options {
+            config: self.config.config,
+            compiled_cache: self.cache.folder(),
+            log: self.log,
+        };
+        server::run(&options, announce).map_err(|failed| failed.to_string())
+    }
+}
+
+/// One line for each listener, for people and for scripts that wait for it.
+fn announce(listening: &Listening) {
+    let mut text = String::new();
+    for (address, tls) in &listening.listeners {
+        let scheme = if *tls { "https" } else { "http" };
+        text.push_str(&format!("listening on {scheme}://{address}\n"));
+    }
+    text.push_str(&format!("admin on http://{}\n", listening.admin));
+    // A closed standard output does not stop a gateway.
+    let _ = print(&text);
+}

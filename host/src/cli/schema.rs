@@ -1,0 +1,53 @@
+//! `tollgate schema`.
+
+use std::path::{Path, PathBuf};
+
+use super::{CacheArgument, Outcome, print};
+use crate::{
+    config::schema::{schema, with_plugins},
+    plugin::{Components, Engine},
+    server,
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The folder whose plugins' schemas are merged in; none are where it is missing
+    #[arg(long, env = "TOLLGATE_PLUGIN_DIRECTORY", default_value = "plugins", value_name = "FOLDER")]
+    plugin_directory: PathBuf,
+    #[command(flatten)]
+    cache: CacheArgument,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Outcome {
+        let files = components(&self.plugin_directory);
+        let mut plugins = Vec::new();
+        if !files.is_empty() {
+            let engine = Engine::new().map_err(|error| format!("{error:#}"))?;
+            let components = Components::new(engine, self.cache.folder().as_deref());
+            let runtime = server::runtime().map_err(|failed| failed.to_string())?;
+            for (name, path) in files {
+                let component = runtime
+                    .block_on(components.load(&path))
+                    .map_err(|error| error.to_string())?;
+                let schema = serde_json::from_str(&component.manifest.config_schema)
+                    .map_err(|error| format!("{}: its config-schema is not JSON: {error}", path.display()))?;
+                plugins.push((name, schema));
+            }
+        }
+        print(&format!("{:#}\n", with_plugins(schema(), &plugins)))
+    }
+}
+
+/// Name and path of each component in the folder, by name.
+fn components(folder: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let wasm = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(wasm)
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
+        .collect();
+    files.sort();
+    files
+}

@@ -1,0 +1,41 @@
+//! `tollgate validate`.
+
+use super::{CacheArgument, ConfigArgument, Outcome, check_exists, print};
+use crate::server::{self, Options};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    #[command(flatten)]
+    cache: CacheArgument,
+    /// Contact nothing. In this version no check does; the flag is there for scripts
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Outcome {
+        let Self { config, cache, offline: _ } = self;
+        check_exists(&config.config)?;
+        let options = Options {
+            config: config.config.clone(),
+            compiled_cache: cache.folder(),
+            log: None,
+        };
+        let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
+        let runtime = server::runtime().map_err(|failed| failed.to_string())?;
+        let checked = runtime.block_on(builder.check(&config.config));
+        let summary = checked.map_err(|failure| failure.to_string())?;
+        for warning in &summary.warnings {
+            print(&format!("warning: {warning}\n"))?;
+        }
+        print(&format!(
+            "{}: valid ({} routes, {} plugin uses, {} upstreams)\n",
+            config.config.display(),
+            summary.routes,
+            summary.uses,
+            summary.upstreams
+        ))
+    }
+}

@@ -1,0 +1,340 @@
+//! The configuration: checked, complete, with every default filled in. What stands here can be
+//! relied on; whatever a file could say wrongly has been refused by `check`.
+
+mod check;
+mod document;
+mod fault;
+mod file;
+mod plugin_config;
+mod pointer;
+pub mod schema;
+mod structure;
+mod substitute;
+mod template;
+mod unsupported;
+mod units;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
+use ipnet::IpNet;
+
+use crate::router::Match;
+
+pub use self::{
+    document::Document,
+    fault::{Fault, Faults},
+    plugin_config::plugin_config_faults,
+    pointer::{Place, Pointer, Step},
+    template::{BadTemplate, Template},
+};
+
+/// Everything one generation of the gateway is built from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// At least one.
+    pub listeners: Vec<Listener>,
+    pub admin: Admin,
+    /// Worker threads; `None`: one for each core that the process may use.
+    pub workers: Option<NonZeroUsize>,
+    /// Peers whose `x-forwarded-*` and `x-request-id` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Absolute, or relative to the process; watched for changed components.
+    pub plugin_directory: PathBuf,
+    /// Every distinct use of a plugin; routes refer to them by index.
+    pub uses: Vec<Use>,
+    pub upstreams: BTreeMap<String, Arc<Upstream>>,
+    pub routes: Vec<Route>,
+    pub limits: Limits,
+    /// How long open exchanges may go on after SIGTERM.
+    pub drain: Duration,
+    pub telemetry: Telemetry,
+    /// The file as read, for faults that only a plugin can find.
+    pub document: Arc<Document>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listener {
+    pub address: SocketAddr,
+    pub tls: Option<ListenerTls>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListenerTls {
+    /// At least one; the first is for clients whose server name fits none.
+    pub certificates: Vec<CertificateFiles>,
+    pub client_ca: Option<PathBuf>,
+    pub client_auth: ClientAuth,
+    pub min_version: TlsVersion,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientAuth {
+    /// No client certificate is asked for.
+    Off,
+    Optional,
+    Required,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsVersion {
+    V1_2,
+    V1_3,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Admin {
+    pub address: SocketAddr,
+    /// Bearer token for what changes state. Present wherever `address` is not loopback.
+    pub token: Option<Secret>,
+}
+
+/// A string that `Debug` does not show.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Secret(pub String);
+
+/// One plugin with one configuration: what a route's chain lists.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Use {
+    /// The name in logs, metrics and messages: the name of the `plugins` entry, else the
+    /// component's.
+    pub name: String,
+    /// The component file, in the plugin directory or where the configuration says.
+    pub component: PathBuf,
+    /// As the plugin's `configure` gets it.
+    pub config: serde_json::Value,
+    pub grants: Grants,
+    pub on_error: OnError,
+    pub limits: UseLimits,
+    /// Where the use stands in the file.
+    pub at: Pointer,
+    /// Where its `config` stands in the file; the use itself where it has none.
+    pub config_at: Pointer,
+}
+
+/// What a use may reach; nothing unless named.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Grants {
+    pub upstreams: Vec<String>,
+    pub request_body: bool,
+    pub response_body: bool,
+}
+
+/// What becomes of an exchange whose plugin failed.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum OnError {
+    /// It ends with 503.
+    #[default]
+    Reject,
+    /// It goes on as if the plugin were not there.
+    Skip,
+}
+
+impl OnError {
+    /// As the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UseLimits {
+    /// CPU time of one hook; waiting does not count. Default 10 ms.
+    pub cpu: Duration,
+    /// Linear memory of one instance, in bytes. Default 64 MiB.
+    pub memory: usize,
+    /// Largest body that `body()` reads, in bytes. Default 10 MiB.
+    pub max_body: u64,
+    /// Instances in one worker. Default 64.
+    pub max_instances: usize,
+    /// Outbound calls in one exchange. Default 16.
+    pub calls: u32,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Upstream {
+    pub name: String,
+    /// At least one.
+    pub endpoints: Vec<Endpoint>,
+    pub protocol: Protocol,
+    pub tls: Option<UpstreamTls>,
+    /// Until a connection is there, its TLS handshake included. Default 2 s.
+    pub connect_timeout: Duration,
+    /// From the request's last byte to the response head. Default 30 s.
+    pub first_byte_timeout: Duration,
+    /// Between two pieces of a body. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Idle connections kept for each worker and endpoint. Default 128.
+    pub keepalive_max_idle: usize,
+    /// How long an idle connection is kept. Default 60 s.
+    pub keepalive_idle: Duration,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// A name to resolve or an IP address (IPv6 without brackets).
+    pub host: String,
+    pub port: u16,
+    /// At least 1; default 1.
+    pub weight: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Protocol {
+    #[default]
+    Http1,
+    Http2,
+    /// By ALPN; HTTP/1.1 without TLS.
+    Auto,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UpstreamTls {
+    /// Name to verify and to send; `None`: each endpoint's host.
+    pub server_name: Option<String>,
+    /// Authorities to trust; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    pub client_certificate: Option<CertificateFiles>,
+    pub verify: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Unique; the label in logs and metrics.
+    pub name: String,
+    pub matching: Match,
+    /// Indices into [`Config::uses`], in chain order.
+    pub plugins: Vec<usize>,
+    pub action: Action,
+    /// The whole exchange, the response body included; `None`: no bound on the body, and
+    /// 60 s until the response head.
+    pub timeout: Option<Duration>,
+    pub at: Pointer,
+}
+
+/// How a route ends.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Forward(Forward),
+    Redirect { status: StatusCode, location: Template },
+    Respond { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: String },
+}
+
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// A key of [`Config::upstreams`].
+    pub upstream: String,
+    pub path: PathRewrite,
+    /// The `host` that the upstream sees; `None`: the client's.
+    pub host: Option<Authority>,
+}
+
+#[derive(Clone, Debug)]
+pub enum PathRewrite {
+    /// As normalised.
+    Keep,
+    /// The path is replaced; the query stays.
+    Replace(Template),
+    /// The prefix is cut off where the path has it; what is left begins with `/`.
+    StripPrefix(String),
+}
+
+/// Limits of client connections.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// All listeners and workers together. Default 10,000.
+    pub max_connections: usize,
+    /// A whole request head, from its first byte. Default 10 s.
+    pub header_timeout: Duration,
+    /// Between two pieces of a request body, and for a client to take up response bytes.
+    /// Default 30 s.
+    pub body_idle: Duration,
+    /// Between two requests. Default 75 s.
+    pub keepalive_idle: Duration,
+    /// Default 64 KiB; at least 8 KiB.
+    pub max_header_bytes: usize,
+    /// Default 100.
+    pub max_headers: usize,
+    /// Default 16 KiB.
+    pub max_uri_bytes: usize,
+    /// Default none.
+    pub max_request_body: Option<u64>,
+    pub http2_max_concurrent_streams: u32,
+    pub http2_max_reset_streams: usize,
+    /// Bytes.
+    pub http2_initial_window: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telemetry {
+    /// A `tracing` filter directive such as `info`.
+    pub log_level: String,
+    pub log_format: LogFormat,
+    /// `None`: no access log.
+    pub access_log: Option<AccessLog>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON lines elsewhere.
+    #[default]
+    Auto,
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessLog {
+    /// `None`: standard output.
+    pub path: Option<PathBuf>,
+    /// 0.0 to 1.0 of the exchanges.
+    pub sample: f64,
+}
+
+/// Reads and checks the file at `path`, whose folder relative paths start from.
+///
+/// # Errors
+///
+/// Every fault there is, in the order of the file; the configuration is to blame.
+pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, path),
+        Err(error) => Err(vec![Fault::unreadable(path, &error)]),
+    }
+}
+
+/// Checks `text` as if `path` held it.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Fault>> {
+    let (document, found) = Document::parse(text, path).map_err(|fault| vec![fault])?;
+    check::check(document, found)
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

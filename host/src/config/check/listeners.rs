@@ -1,0 +1,99 @@
+//! Listeners, the administration server, and whom to believe.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
+use ipnet::IpNet;
+
+use super::Spot;
+use crate::config::{
+    Admin, CertificateFiles, ClientAuth, Listener, ListenerTls, Secret, TlsVersion,
+    file::{CertificateFile, ClientAuthFile, File, ListenerTlsFile, TlsVersionFile},
+};
+
+pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
+    let mut seen = HashMap::new();
+    let mut listeners = Vec::new();
+    for (spot, listener) in spot.elements(file.listeners.as_ref()) {
+        let tls = listener.tls.as_ref().map(|tls| check_tls(&spot.key("tls"), tls));
+        let Some(address) = listener.address.as_deref().and_then(|text| socket(&spot, text)) else {
+            continue;
+        };
+        // Each port 0 becomes another port.
+        if address.port() != 0
+            && let Some(first) = seen.insert(address, spot.at.clone())
+        {
+            spot.key("address").fault(format!("is already the address of {first}"));
+        }
+        listeners.push(Listener { address, tls });
+    }
+    listeners
+}
+
+pub(super) fn check_admin(spot: &Spot<'_>, file: &File) -> Admin {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 9901));
+    let Some(admin) = &file.admin else {
+        return Admin { address: default, token: None };
+    };
+    let address = admin.address.as_deref().and_then(|text| socket(spot, text)).unwrap_or(default);
+    if admin.token.as_deref() == Some("") {
+        spot.key("token").fault("must not be empty");
+    }
+    if !address.ip().is_loopback() && !spot.has("token") {
+        let message = "is not a loopback address, so that `token` must be set";
+        spot.key("address").fault(message);
+    }
+    let listeners = file.listeners.iter().flatten().flatten();
+    let mut taken = listeners.filter_map(|listener| listener.address.as_deref()?.parse().ok());
+    if address.port() != 0 && taken.any(|listener: SocketAddr| listener == address) {
+        spot.key("address").fault("is already the address of a listener");
+    }
+    Admin { address, token: admin.token.clone().map(Secret) }
+}
+
+pub(super) fn check_proxies(spot: &Spot<'_>, file: &File) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for (spot, text) in spot.elements(file.trusted_proxies.as_ref()) {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        match text.parse::<IpNet>().or(address) {
+            Ok(network) => networks.push(network),
+            Err(_) => spot.fault("must be an IP address or a network such as `10.0.0.0/8`"),
+        }
+    }
+    networks
+}
+
+fn socket(spot: &Spot<'_>, text: &str) -> Option<SocketAddr> {
+    let address =
+        text.parse().map_err(|_| "must be an IP address and a port, such as `0.0.0.0:8080`");
+    spot.key("address").keep(address)
+}
+
+fn check_tls(spot: &Spot<'_>, tls: &ListenerTlsFile) -> ListenerTls {
+    let certificates = spot.key("certificates");
+    let pairs = certificates.elements(tls.certificates.as_ref());
+    let certificates = pairs.filter_map(|(spot, pair)| certificate(&spot, pair)).collect();
+    let client_ca = tls.client_ca.as_deref().and_then(|path| spot.key("client_ca").path(path));
+    if spot.has("client_auth") && !spot.has("client_ca") {
+        spot.key("client_auth").fault("needs `client_ca`");
+    }
+    let client_auth = match (tls.client_auth, &client_ca) {
+        (_, None) => ClientAuth::Off,
+        (Some(ClientAuthFile::Optional), Some(_)) => ClientAuth::Optional,
+        (Some(ClientAuthFile::Required) | None, Some(_)) => ClientAuth::Required,
+    };
+    let min_version = match tls.min_version {
+        Some(TlsVersionFile::V1_2) | None => TlsVersion::V1_2,
+        Some(TlsVersionFile::V1_3) => TlsVersion::V1_3,
+    };
+    ListenerTls { certificates, client_ca, client_auth, min_version }
+}
+
+fn certificate(spot: &Spot<'_>, pair: &CertificateFile) -> Option<CertificateFiles> {
+    let certificate =
+        pair.certificate.as_deref().and_then(|path| spot.key("certificate").path(path));
+    let key = pair.key.as_deref().and_then(|path| spot.key("key").path(path));
+    Some(CertificateFiles { certificate: certificate?, key: key? })
+}

@@ -1,0 +1,236 @@
+//! Plugins and their uses.
+
+use std::{collections::HashMap, path::PathBuf, time::Duration};
+
+use serde_json::{Map, Value};
+
+use super::{Spot, did_you_mean};
+use crate::config::{
+    Grants, OnError, Use, UseLimits,
+    file::{
+        File, GrantsFile, Isolation, OnErrorFile, PluginFile, Table, UpstreamFile, UseFile,
+        UseLimitsFile, UseTableFile,
+    },
+    pointer::Pointer,
+};
+
+const MIB: u64 = 1 << 20;
+
+/// The uses so far; equal ones are one.
+pub(super) struct Uses<'f> {
+    plugin_directory: PathBuf,
+    upstreams: Option<&'f Table<UpstreamFile>>,
+    /// The entries of `plugins`; `None` for one that has faults.
+    named: HashMap<String, Option<usize>>,
+    uses: Vec<Use>,
+    /// By what tells uses apart.
+    indices: HashMap<String, usize>,
+}
+
+impl<'f> Uses<'f> {
+    /// With one use for each entry of `plugins`, listed by a route or not.
+    pub(super) fn check(spot: &Spot<'_>, file: &'f File, plugin_directory: PathBuf) -> Self {
+        let mut uses = Self {
+            plugin_directory,
+            upstreams: file.upstreams.as_ref(),
+            named: HashMap::new(),
+            uses: Vec::new(),
+            indices: HashMap::new(),
+        };
+        for name in file.plugins.iter().flat_map(|plugins| plugins.keys()) {
+            uses.named.insert(name.clone(), None);
+        }
+        for (spot, name, plugin) in spot.entries(file.plugins.as_ref()) {
+            super::check_name(&spot, name);
+            let use_ = uses.check_plugin(&spot, name, plugin);
+            let index = use_.map(|use_| uses.add(use_));
+            uses.named.insert(name.clone(), index);
+        }
+        uses
+    }
+
+    /// The use that one element of a route's list asks for.
+    pub(super) fn check_use(&mut self, spot: &Spot<'_>, file: &UseFile) -> Option<usize> {
+        match file {
+            UseFile::Name(name) => self.find(spot, name),
+            UseFile::Table(table) => self.check_table(spot, table),
+        }
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Use> {
+        self.uses
+    }
+
+    fn add(&mut self, use_: Use) -> usize {
+        let Use { name, component, config, grants, on_error, limits, .. } = &use_;
+        let key = format!("{name:?} {component:?} {config} {grants:?} {on_error:?} {limits:?}");
+        *self.indices.entry(key).or_insert_with(|| {
+            self.uses.push(use_);
+            self.uses.len() - 1
+        })
+    }
+
+    fn find(&self, spot: &Spot<'_>, name: &str) -> Option<usize> {
+        let found = self.named.get(name);
+        if found.is_none() {
+            let hint = did_you_mean(name, self.named.keys().map(String::as_str));
+            spot.fault(format!("no plugin is called \"{name}\"{hint}"));
+        }
+        found.copied().flatten()
+    }
+
+    fn check_plugin(&self, spot: &Spot<'_>, name: &str, plugin: &PluginFile) -> Option<Use> {
+        let component = plugin.component.as_deref();
+        let component =
+            component.and_then(|component| self.check_component(&spot.key("component"), component));
+        let table = UseTableRef {
+            config: plugin.config.as_ref(),
+            grants: plugin.grants.as_ref(),
+            on_error: plugin.on_error,
+            isolation: plugin.isolation,
+            limits: plugin.limits.as_ref(),
+        };
+        let use_ = self.change(spot, no_use(&spot.at), &table);
+        Some(Use { name: name.to_owned(), component: component?, ..use_ })
+    }
+
+    fn check_table(&mut self, spot: &Spot<'_>, table: &UseTableFile) -> Option<usize> {
+        let changes = UseTableRef {
+            config: table.config.as_ref(),
+            grants: table.grants.as_ref(),
+            on_error: table.on_error,
+            isolation: table.isolation,
+            limits: table.limits.as_ref(),
+        };
+        match (spot.has("use"), spot.has("component")) {
+            (true, false) => {
+                let named = self.find(&spot.key("use"), table.name.as_deref()?);
+                // The changes are checked even if there is nothing to change.
+                let Some(named) = named else {
+                    self.change(spot, no_use(&spot.at), &changes);
+                    return None;
+                };
+                let use_ = Use { at: spot.at.clone(), ..self.uses[named].clone() };
+                let use_ = self.change(spot, use_, &changes);
+                Some(self.add(use_))
+            }
+            (false, true) => {
+                let component = table.component.as_deref()?;
+                let plugin = self.check_component(&spot.key("component"), component);
+                let use_ = self.change(spot, no_use(&spot.at), &changes);
+                let name = stem(component).to_owned();
+                Some(self.add(Use { name, component: plugin?, ..use_ }))
+            }
+            (true, true) => {
+                spot.key("component").fault_at_key("cannot stand beside `use`");
+                None
+            }
+            (false, false) => {
+                // A misspelt key is fault enough.
+                if !spot.faults.any_at(&spot.at) {
+                    spot.fault("needs `use` or `component`");
+                }
+                None
+            }
+        }
+    }
+
+    /// A bare name is a file in the plugin directory, anything else a path.
+    fn check_component(&self, spot: &Spot<'_>, component: &str) -> Option<PathBuf> {
+        if component.starts_with("oci://") {
+            spot.fault(crate::config::unsupported::MESSAGE);
+            return None;
+        }
+        if component.contains('/') || component.ends_with(".wasm") {
+            return Some(spot.document().resolve(component));
+        }
+        if !super::is_name(component) {
+            spot.fault("must be a name such as `jwt` or a path such as `./jwt.wasm`");
+            return None;
+        }
+        Some(self.plugin_directory.join(format!("{component}.wasm")))
+    }
+
+    /// `use_` with what `table` says otherwise.
+    fn change(&self, spot: &Spot<'_>, mut use_: Use, table: &UseTableRef<'_>) -> Use {
+        if let Some(config) = table.config {
+            use_.config = config.clone();
+            use_.config_at = spot.at.key("config");
+        }
+        if let Some(grants) = table.grants {
+            use_.grants = self.check_grants(&spot.key("grants"), grants);
+        }
+        match table.on_error {
+            Some(OnErrorFile::Reject) => use_.on_error = OnError::Reject,
+            Some(OnErrorFile::Skip) => use_.on_error = OnError::Skip,
+            None => (),
+        }
+        match table.isolation {
+            // The only one there is.
+            Some(Isolation::Shared) | None => (),
+        }
+        if let Some(limits) = table.limits {
+            use_.limits = check_limits(&spot.key("limits"), limits, &use_.limits);
+        }
+        use_
+    }
+
+    fn check_grants(&self, spot: &Spot<'_>, grants: &GrantsFile) -> Grants {
+        for (spot, name) in spot.key("upstreams").elements(grants.upstreams.as_ref()) {
+            super::check_upstream(&spot, name, self.upstreams);
+        }
+        let upstreams = grants.upstreams.iter().flatten().flatten();
+        Grants {
+            upstreams: upstreams.cloned().collect(),
+            request_body: grants.request_body.unwrap_or(false),
+            response_body: grants.response_body.unwrap_or(false),
+        }
+    }
+}
+
+/// What an entry of `plugins` and an element of a route's list have in common.
+struct UseTableRef<'f> {
+    config: Option<&'f Value>,
+    grants: Option<&'f GrantsFile>,
+    on_error: Option<OnErrorFile>,
+    isolation: Option<Isolation>,
+    limits: Option<&'f UseLimitsFile>,
+}
+
+const DEFAULT_LIMITS: UseLimits = UseLimits {
+    cpu: Duration::from_millis(10),
+    memory: 64 << 20,
+    max_body: 10 * MIB,
+    max_instances: 64,
+    calls: 16,
+};
+
+fn check_limits(spot: &Spot<'_>, limits: &UseLimitsFile, default: &UseLimits) -> UseLimits {
+    UseLimits {
+        cpu: spot.duration("cpu", limits.cpu.as_ref(), default.cpu),
+        memory: spot.size("memory", limits.memory.as_ref(), default.memory),
+        max_body: spot.size("max_body", limits.max_body.as_ref(), default.max_body),
+        max_instances: limits.max_instances.unwrap_or(default.max_instances),
+        calls: limits.calls.unwrap_or(default.calls),
+    }
+}
+
+/// A use with every default, still without a component.
+fn no_use(at: &Pointer) -> Use {
+    Use {
+        name: String::new(),
+        component: PathBuf::new(),
+        config: Value::Object(Map::new()),
+        grants: Grants::default(),
+        on_error: OnError::default(),
+        limits: DEFAULT_LIMITS,
+        at: at.clone(),
+        config_at: at.clone(),
+    }
+}
+
+/// The name of a component: `jwt` of `./plugins/jwt.wasm`.
+fn stem(component: &str) -> &str {
+    let file = component.rsplit('/').next().unwrap_or(component);
+    file.strip_suffix(".wasm").unwrap_or(file)
+}

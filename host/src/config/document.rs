@@ -1,0 +1,316 @@
+//! The file as a tree that knows where everything stands.
+
+mod yaml;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Number, Value};
+
+use super::{
+    fault::Fault,
+    pointer::{Place, Pointer, Step},
+    substitute,
+};
+
+/// A configuration file, its variables replaced.
+#[derive(Clone)]
+pub struct Document {
+    /// As the user named it.
+    file: String,
+    /// Where relative paths start.
+    folder: PathBuf,
+    root: Node,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) content: Content,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(String),
+    /// A string in which variables were replaced.
+    Substituted {
+        text: String,
+        is_quoted: bool,
+    },
+    Sequence(Vec<Node>),
+    Mapping(Vec<Entry>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) key_place: Place,
+    pub(super) value: Node,
+}
+
+impl Document {
+    /// The document, and the faults of keys that are there twice and of variables that are not
+    /// set: what else is wrong can be found in spite of them.
+    ///
+    /// # Errors
+    ///
+    /// The text is no YAML.
+    pub(super) fn parse(text: &str, path: &Path) -> Result<(Self, Vec<Fault>), Fault> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse_with(text, path, &|name| substitute::from_system(folder, name))
+    }
+
+    /// `lookup`: the text that `${name}` stands for.
+    pub(super) fn parse_with(
+        text: &str,
+        path: &Path,
+        lookup: &substitute::Lookup<'_>,
+    ) -> Result<(Self, Vec<Fault>), Fault> {
+        let mut document = Self {
+            file: path.display().to_string(),
+            folder: path.parent().map(Path::to_owned).unwrap_or_default(),
+            root: Node { place: Place::START, content: Content::Mapping(vec![]) },
+        };
+        match yaml::parse(text) {
+            Ok(root) => document.root = root,
+            Err((place, message)) => {
+                return Err(Fault { place, ..document.fault(&Pointer::default(), message) });
+            }
+        }
+        if matches!(document.root.content, Content::Null) {
+            document.root.content = Content::Mapping(vec![]);
+        }
+        let mut faults = document.duplicate_keys();
+        faults.extend(document.substitute(text, lookup));
+        Ok((document, faults))
+    }
+
+    /// The file as the user named it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// `path` as seen from the file's folder.
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// Where the value stands; where it is missing, what it is missing from.
+    pub fn place(&self, at: &Pointer) -> Place {
+        self.nearest(at).0.place
+    }
+
+    /// Where the key of the value stands; for an element of a list, the element.
+    pub fn key_place(&self, at: &Pointer) -> Place {
+        let Some((Step::Key(key), parent)) = at.steps().split_last() else {
+            return self.place(at);
+        };
+        let parent = parent.iter().cloned().collect::<Pointer>();
+        let entry = self.node(&parent).and_then(|node| node.entry(key));
+        entry.map_or_else(|| self.place(at), |entry| entry.key_place)
+    }
+
+    /// Whether the file has something at `at`, be it empty.
+    pub fn has(&self, at: &Pointer) -> bool {
+        self.node(at).is_some()
+    }
+
+    /// The value at `at`; null where there is none.
+    pub fn value(&self, at: &Pointer) -> Value {
+        self.node(at).map_or(Value::Null, Node::to_value)
+    }
+
+    /// The whole file with `***` for what may be a secret: replaced variables, and values of keys
+    /// that are called like one.
+    pub fn masked(&self) -> Value {
+        self.root.to_masked()
+    }
+
+    pub fn fault(&self, at: &Pointer, message: impl fmt::Display) -> Fault {
+        Fault {
+            file: self.file.clone(),
+            place: self.place(at),
+            at: at.clone(),
+            message: message.to_string(),
+        }
+    }
+
+    pub(super) fn node(&self, at: &Pointer) -> Option<&Node> {
+        let (node, steps) = self.nearest(at);
+        (steps == at.steps().len()).then_some(node)
+    }
+
+    /// The last node on the way to `at`, and how many steps it is away from the root.
+    fn nearest(&self, at: &Pointer) -> (&Node, usize) {
+        let mut node = &self.root;
+        for (steps, step) in at.steps().iter().enumerate() {
+            match node.child(step) {
+                Some(child) => node = child,
+                None => return (node, steps),
+            }
+        }
+        (node, at.steps().len())
+    }
+
+    fn duplicate_keys(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        self.root.for_each(&mut Pointer::default(), &mut |at, node| {
+            let Content::Mapping(entries) = &node.content else { return };
+            let mut seen = std::collections::HashMap::new();
+            for entry in entries {
+                let Some(first) = seen.insert(entry.key.as_str(), entry.key_place) else {
+                    continue;
+                };
+                let message = format!("the key is already on line {}", first.line);
+                faults.push(Fault {
+                    file: self.file.clone(),
+                    place: entry.key_place,
+                    at: at.key(&entry.key),
+                    message,
+                });
+            }
+        });
+        faults
+    }
+
+    fn substitute(&mut self, text: &str, lookup: &substitute::Lookup<'_>) -> Vec<Fault> {
+        let lines: Vec<&str> = text.lines().collect();
+        let mut failed = Vec::new();
+        self.root.substitute(&lines, lookup, &mut Pointer::default(), &mut failed);
+        failed.into_iter().map(|(at, message)| self.fault(&at, message)).collect()
+    }
+}
+
+/// Without its values, of which some are secrets.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.content {
+            Content::Mapping(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+
+    fn child(&self, step: &Step) -> Option<&Self> {
+        match (step, &self.content) {
+            (Step::Key(key), _) => self.entry(key).map(|entry| &entry.value),
+            (Step::Index(index), Content::Sequence(nodes)) => nodes.get(*index),
+            (Step::Index(_), _) => None,
+        }
+    }
+
+    pub(super) fn to_value(&self) -> Value {
+        match &self.content {
+            Content::Null => Value::Null,
+            Content::Bool(value) => Value::Bool(*value),
+            Content::Number(value) => Value::Number(value.clone()),
+            Content::String(text) => Value::String(text.clone()),
+            Content::Substituted { text, is_quoted: true } => Value::String(text.clone()),
+            Content::Substituted { text, is_quoted: false } => {
+                substitute::scalar(text).unwrap_or_else(|| Value::String(text.clone()))
+            }
+            Content::Sequence(nodes) => nodes.iter().map(Self::to_value).collect(),
+            Content::Mapping(entries) => {
+                let pairs = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value()));
+                Value::Object(pairs.collect::<Map<_, _>>())
+            }
+        }
+    }
+
+    fn to_masked(&self) -> Value {
+        const MASK: &str = "***";
+        let is_secret = |key: &str| {
+            let key = key.to_lowercase();
+            ["token", "secret", "password", "credential"].iter().any(|word| key.contains(word))
+        };
+        match &self.content {
+            Content::Substituted { .. } => Value::from(MASK),
+            Content::Sequence(nodes) => nodes.iter().map(Self::to_masked).collect(),
+            Content::Mapping(entries) => {
+                let pairs = entries.iter().map(|entry| {
+                    let value = if is_secret(&entry.key) {
+                        Value::from(MASK)
+                    } else {
+                        entry.value.to_masked()
+                    };
+                    (entry.key.clone(), value)
+                });
+                Value::Object(pairs.collect::<Map<_, _>>())
+            }
+            _ => self.to_value(),
+        }
+    }
+
+    fn for_each(&self, at: &mut Pointer, visit: &mut impl FnMut(&Pointer, &Self)) {
+        visit(at, self);
+        match &self.content {
+            Content::Sequence(nodes) => {
+                for (index, node) in nodes.iter().enumerate() {
+                    at.push(Step::Index(index));
+                    node.for_each(at, visit);
+                    at.pop();
+                }
+            }
+            Content::Mapping(entries) => {
+                for entry in entries {
+                    at.push(Step::Key(entry.key.clone()));
+                    entry.value.for_each(at, visit);
+                    at.pop();
+                }
+            }
+            _ => (),
+        }
+    }
+
+    fn substitute(
+        &mut self,
+        lines: &[&str],
+        lookup: &substitute::Lookup<'_>,
+        at: &mut Pointer,
+        failed: &mut Vec<(Pointer, String)>,
+    ) {
+        match &mut self.content {
+            Content::String(text) if text.contains("${") => {
+                match substitute::substitute(text, lookup) {
+                    Ok(text) => {
+                        let is_quoted = is_quoted(lines, self.place);
+                        self.content = Content::Substituted { text, is_quoted };
+                    }
+                    Err(message) => failed.push((at.clone(), message)),
+                }
+            }
+            Content::Sequence(nodes) => {
+                for (index, node) in nodes.iter_mut().enumerate() {
+                    at.push(Step::Index(index));
+                    node.substitute(lines, lookup, at, failed);
+                    at.pop();
+                }
+            }
+            Content::Mapping(entries) => {
+                for entry in entries {
+                    at.push(Step::Key(entry.key.clone()));
+                    entry.value.substitute(lines, lookup, at, failed);
+                    at.pop();
+                }
+            }
+            _ => (),
+        }
+    }
+}
+
+/// Whether the scalar at `place` is in quotes or a block, so that it is text whatever it says.
+fn is_quoted(lines: &[&str], place: Place) -> bool {
+    let line = lines.get(place.line - 1);
+    let first = line.and_then(|line| line.chars().nth(place.column - 1));
+    matches!(first, Some('"' | '\'' | '|' | '>'))
+}

@@ -1,0 +1,118 @@
+//! The file as it is written, and its JSON Schema: the doc comments here are what editors show.
+//!
+//! Every value is an `Option`, also in lists and maps: a value of the wrong shape has been
+//! reported and taken out before this is read, so that the checks go on with the rest. What the
+//! file must have is said by `schemars(required)`; the schema is where that is checked.
+
+mod listeners;
+mod plugins;
+mod upstreams;
+mod routes;
+mod settings;
+mod values;
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(super) use self::{
+    listeners::{
+        AdminFile, CertificateFile, ClientAuthFile, ListenerFile, ListenerTlsFile, TlsVersionFile,
+    },
+    plugins::{
+        GrantsFile, Isolation, OnErrorFile, PluginFile, UseFile, UseLimitsFile, UseTableFile,
+    },
+    routes::{ConditionFile, ConditionTableFile, MatchFile, RedirectFile, RespondFile, RouteFile},
+    settings::{
+        AccessLogFile, AccessLogFormatFile, Http2File, LimitsFile, LogFormatFile, TelemetryFile,
+    },
+    upstreams::{
+        BalanceFile, EndpointFile, KeepaliveFile, ProtocolFile, TimeoutsFile, UpstreamFile,
+        UpstreamTlsFile,
+    },
+    values::{DurationText, PercentText, SizeOrNone, SizeText},
+};
+
+/// A list in which null stands for what was reported and taken out.
+pub(super) type List<T> = Vec<Option<T>>;
+
+/// A mapping in which null stands for what was reported and taken out.
+pub(super) type Table<T> = BTreeMap<String, Option<T>>;
+
+/// Configuration of the Tollgate API gateway.
+///
+/// In every text, `${NAME}` and `${NAME:-default}` stand for an environment variable and
+/// `${file:/path}` for the contents of a file. Relative paths start from this file's folder.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Tollgate configuration")]
+pub(super) struct File {
+    /// The addresses that clients connect to.
+    #[schemars(required, length(min = 1))]
+    pub(super) listeners: Option<List<ListenerFile>>,
+    /// The administration server: health, metrics, status, reload.
+    pub(super) admin: Option<AdminFile>,
+    /// Worker threads. Default: one for each core that the process may use.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(super) workers: Option<usize>,
+    /// Addresses or networks of the peers whose `x-forwarded-*` and `x-request-id` are believed.
+    /// Default: none.
+    pub(super) trusted_proxies: Option<List<String>>,
+    /// Where components named without a path are; watched for changes.
+    #[schemars(extend("default" = "plugins"))]
+    pub(super) plugin_directory: Option<String>,
+    /// Plugins with their configuration, by the names that routes list.
+    pub(super) plugins: Option<Table<PluginFile>>,
+    /// The servers that requests are forwarded to, by name.
+    pub(super) upstreams: Option<Table<UpstreamFile>>,
+    /// Which requests go where. The most specific route that matches takes a request, whatever
+    /// the order here.
+    pub(super) routes: Option<List<RouteFile>>,
+    /// Limits of client connections.
+    pub(super) limits: Option<LimitsFile>,
+    /// How long open exchanges may go on after SIGTERM.
+    #[schemars(extend("default" = "30s"))]
+    pub(super) drain: Option<DurationText>,
+    pub(super) telemetry: Option<TelemetryFile>,
+}
+
+/// JSON Schema of the file (2020-12).
+pub(super) fn schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<File>().to_value();
+    forbid_null(&mut schema);
+    schema
+}
+
+/// Takes out the nulls that `Option` put in: in the file an empty value is a fault.
+fn forbid_null(schema: &mut Value) {
+    match schema {
+        Value::Array(schemas) => schemas.iter_mut().for_each(forbid_null),
+        Value::Object(members) => {
+            if let Some(Value::Array(types)) = members.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [name] = types.as_slice() {
+                    let name = name.clone();
+                    members.insert("type".to_owned(), name);
+                }
+            }
+            if let Some(Value::Array(options)) = members.get_mut("enum") {
+                options.retain(|option| !option.is_null());
+            }
+            if let Some(Value::Array(branches)) = members.get_mut("anyOf") {
+                branches.retain(|branch| branch.get("type").is_none_or(|name| name != "null"));
+                if let [Value::Object(only)] = branches.as_slice() {
+                    let only = only.clone();
+                    members.remove("anyOf");
+                    for (key, value) in only {
+                        members.entry(key).or_insert(value);
+                    }
+                }
+            }
+            members.values_mut().for_each(forbid_null);
+        }
+        _ => (),
+    }
+}

@@ -1,0 +1,342 @@
+//! Checks a document against a JSON Schema and says in plain words what does not fit.
+
+use std::{collections::HashSet, sync::LazyLock};
+
+use jsonschema::{
+    JsonType, ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
+use serde_json::{Map, Value};
+
+use super::{
+    check::{did_you_mean, nearest},
+    document::{Content, Document},
+    fault::Faults,
+    file::{self, File},
+    pointer::{Pointer, Step},
+    substitute, unsupported,
+};
+
+/// Something in a document that does not fit a schema.
+pub(super) struct Misfit {
+    /// The value that has it.
+    pub(super) at: Pointer,
+    /// The key that is too much there, if it is that.
+    pub(super) key: Option<String>,
+    pub(super) message: String,
+    /// What kind of misfit it is, where others depend on it.
+    kind: Kind,
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    Type,
+    Choice,
+    /// The key that is missing.
+    Missing(String),
+    /// The key that was probably meant.
+    Unknown(Option<String>),
+    Other,
+}
+
+/// What a validator was run on.
+struct Checked<'a> {
+    schema: &'a Value,
+    value: &'a Value,
+    base: &'a Pointer,
+}
+
+/// The file as far as its shape is right; what is not has become a fault and is left out.
+pub(super) fn read(faults: &Faults<'_>) -> File {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(file::schema);
+    static VALIDATOR: LazyLock<Validator> =
+        LazyLock::new(|| validator(&SCHEMA).expect("the schema of the file is a valid schema"));
+
+    let document = faults.document();
+    let root = Pointer::default();
+    let mut value = document.value(&root);
+    retype(document, &VALIDATOR, &mut value);
+    for misfit in misfits(&SCHEMA, &VALIDATOR, &value, &root) {
+        report(faults, &misfit);
+        take_out(&mut value, &misfit);
+    }
+    if !value.is_object() {
+        return File::default();
+    }
+    match serde_json::from_value(value) {
+        Ok(file) => file,
+        Err(error) => {
+            faults.push(&root, error);
+            File::default()
+        }
+    }
+}
+
+/// # Errors
+///
+/// The schema itself is at fault. Nothing is ever fetched for it.
+pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
+    let built = jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .offline()
+        // A plugin's pattern must not be able to take exponential time.
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .build(schema);
+    built.map_err(|error| error.to_string())
+}
+
+/// Everything in `value` that does not fit; `base` is where `value` stands.
+pub(super) fn misfits(
+    schema: &Value,
+    validator: &Validator,
+    value: &Value,
+    base: &Pointer,
+) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    let checked = Checked { schema, value, base };
+    for error in validator.iter_errors(value) {
+        checked.collect(&error, &mut misfits);
+    }
+    drop_consequences(&mut misfits);
+    misfits
+}
+
+/// A key that is missing because it is misspelt, and a wrong type of something of which the
+/// choices are told, need no words of their own.
+fn drop_consequences(misfits: &mut Vec<Misfit>) {
+    let mut said = HashSet::new();
+    for misfit in misfits.iter() {
+        match &misfit.kind {
+            Kind::Choice => drop(said.insert((misfit.at.clone(), None))),
+            Kind::Unknown(Some(key)) => drop(said.insert((misfit.at.clone(), Some(key.clone())))),
+            _ => (),
+        }
+    }
+    misfits.retain(|misfit| match &misfit.kind {
+        Kind::Type => !said.contains(&(misfit.at.clone(), None)),
+        Kind::Missing(key) => !said.contains(&(misfit.at.clone(), Some(key.clone()))),
+        _ => true,
+    });
+}
+
+fn report(faults: &Faults<'_>, misfit: &Misfit) {
+    let Misfit { at, key, message, .. } = misfit;
+    match key {
+        Some(key) if unsupported::is_key(&at.key(key)) => {
+            faults.push_key(&at.key(key), &at.key(key), unsupported::MESSAGE);
+        }
+        Some(key) => faults.push_key(&at.key(key), at, message),
+        None if unsupported::is_value(at, &faults.document().value(at)) => {
+            faults.push(at, unsupported::MESSAGE);
+        }
+        None => faults.push(at, message),
+    }
+}
+
+/// Leaves null where a value was, so that what is beside it keeps its place.
+fn take_out(root: &mut Value, misfit: &Misfit) {
+    let Some(value) = child_mut(root, &misfit.at) else { return };
+    match (&misfit.key, value) {
+        (Some(key), Value::Object(members)) => {
+            members.remove(key);
+        }
+        // What has too few members is used as far as it goes.
+        (None, _) if matches!(misfit.kind, Kind::Missing(_)) => (),
+        (_, value) => *value = Value::Null,
+    }
+}
+
+fn child_mut<'v>(root: &'v mut Value, at: &Pointer) -> Option<&'v mut Value> {
+    at.steps().iter().try_fold(root, |value, step| match step {
+        Step::Key(key) => value.get_mut(key),
+        Step::Index(index) => value.get_mut(index),
+    })
+}
+
+/// Gives replaced variables the type that is wanted: `${PORT}` is a number where one belongs, and
+/// `"${PORT}"` too; a token made of digits is a text.
+fn retype(document: &Document, validator: &Validator, value: &mut Value) {
+    let base = Pointer::default();
+    let checked = Checked { schema: &Value::Null, value, base: &base };
+    let wrong = validator.iter_errors(value).map(|error| checked.pointer(&error));
+    let wrong: Vec<Pointer> = wrong.collect();
+    for at in wrong {
+        let Some(Content::Substituted { text, .. }) = document.node(&at).map(|node| &node.content)
+        else {
+            continue;
+        };
+        if let Some(value) = child_mut(value, &at) {
+            let text_itself = || Value::String(text.clone());
+            *value = match value {
+                Value::String(_) => substitute::scalar(text).unwrap_or_else(text_itself),
+                _ => text_itself(),
+            };
+        }
+    }
+}
+
+impl Checked<'_> {
+    fn collect(&self, error: &ValidationError<'_>, misfits: &mut Vec<Misfit>) {
+        let at = self.pointer(error);
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                let parent = parent(self.schema, error);
+                let known = parent.and_then(|parent| parent.get("properties")?.as_object());
+                for key in unexpected {
+                    let (message, meant) = unknown_key(key, known);
+                    let kind = Kind::Unknown(meant);
+                    misfits.push(Misfit { at: at.clone(), key: Some(key.clone()), message, kind });
+                }
+            }
+            ValidationErrorKind::AnyOf { context }
+            | ValidationErrorKind::OneOfNotValid { context }
+                if let Some(branch) = meant_branch(context, error) =>
+            {
+                branch.iter().for_each(|error| self.collect(error, misfits));
+            }
+            kind => {
+                let kind = match kind {
+                    ValidationErrorKind::Type { .. } => Kind::Type,
+                    ValidationErrorKind::Enum { .. } => Kind::Choice,
+                    ValidationErrorKind::Required { property } => {
+                        Kind::Missing(property.as_str().unwrap_or_default().to_owned())
+                    }
+                    _ => Kind::Other,
+                };
+                let message = describe(self.schema, error);
+                misfits.push(Misfit { at, key: None, message, kind });
+            }
+        }
+    }
+
+    /// Where the error is, in the document. The value tells keys made of digits from indices.
+    fn pointer(&self, error: &ValidationError<'_>) -> Pointer {
+        let mut steps = self.base.steps().to_vec();
+        let mut value = Some(self.value);
+        for segment in error.instance_path().as_str().split('/').skip(1) {
+            let key = segment.replace("~1", "/").replace("~0", "~");
+            let elements = value.and_then(Value::as_array);
+            if let (Some(elements), Ok(index)) = (elements, key.parse()) {
+                steps.push(Step::Index(index));
+                value = elements.get(index);
+            } else {
+                value = value.and_then(|value| value.get(&key));
+                steps.push(Step::Key(key));
+            }
+        }
+        steps.into_iter().collect()
+    }
+}
+
+/// The alternative of the value's own type, if there is one: what is wrong is inside it.
+fn meant_branch<'e>(
+    context: &'e [Vec<ValidationError<'static>>],
+    error: &ValidationError<'_>,
+) -> Option<&'e [ValidationError<'static>]> {
+    let is_other_type = |branch: &&Vec<ValidationError<'static>>| {
+        branch.iter().any(|inner| {
+            matches!(inner.kind(), ValidationErrorKind::Type { .. })
+                && inner.instance_path().as_str() == error.instance_path().as_str()
+        })
+    };
+    let mut own_type = context.iter().filter(|branch| !is_other_type(branch));
+    match (own_type.next(), own_type.next()) {
+        (Some(branch), None) => Some(branch),
+        _ => None,
+    }
+}
+
+fn describe(schema: &Value, error: &ValidationError<'_>) -> String {
+    let instance = error.instance();
+    let expected = parent(schema, error).and_then(|parent| parent.get("x-expected")?.as_str());
+    let message = match (error.kind(), expected) {
+        (ValidationErrorKind::Required { property }, _) => {
+            format!("`{}` is missing", property.as_str().unwrap_or_default())
+        }
+        (ValidationErrorKind::Minimum { limit }, _) => format!("must be at least {limit}"),
+        (ValidationErrorKind::Maximum { limit }, _) => format!("must be at most {limit}"),
+        (ValidationErrorKind::ExclusiveMinimum { limit }, _) => {
+            format!("must be more than {limit}")
+        }
+        (ValidationErrorKind::ExclusiveMaximum { limit }, _) => {
+            format!("must be less than {limit}")
+        }
+        (_, Some(expected)) => format!("must be {expected}"),
+        (ValidationErrorKind::Type { kind }, None) => wrong_type(kind, instance),
+        (ValidationErrorKind::Enum { options }, None) => wrong_choice(options, instance),
+        (ValidationErrorKind::Constant { expected_value }, None) => {
+            format!("must be {}", quoted(expected_value))
+        }
+        (
+            ValidationErrorKind::MinItems { limit: 1 }
+            | ValidationErrorKind::MinLength { limit: 1 },
+            None,
+        ) => "must not be empty".to_owned(),
+        (ValidationErrorKind::Pattern { pattern }, None) => format!("must match `{pattern}`"),
+        // Without the value, which may be a secret.
+        _ => error.masked_with("it").to_string(),
+    };
+    if instance.is_null() { format!("{message}; it is empty") } else { message }
+}
+
+fn wrong_type(kind: &TypeKind, instance: &Value) -> String {
+    let types: Vec<&str> = match kind {
+        TypeKind::Single(one) => vec![type_name(*one)],
+        TypeKind::Multiple(types) => types.iter().map(type_name).collect(),
+    };
+    let is_bare = instance.is_number() || instance.is_boolean();
+    let hint = if is_bare && types == [type_name(JsonType::String)] { ", in quotes" } else { "" };
+    format!("must be {}{hint}", types.join(" or "))
+}
+
+fn type_name(json_type: JsonType) -> &'static str {
+    match json_type {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "`true` or `false`",
+        JsonType::Integer => "a whole number",
+        JsonType::Null => "empty",
+        JsonType::Number => "a number",
+        JsonType::Object => "a table",
+        JsonType::String => "a text",
+    }
+}
+
+fn wrong_choice(options: &Value, instance: &Value) -> String {
+    let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<String> = options.iter().map(quoted).collect();
+    let choice = match names.as_slice() {
+        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
+        names => names.concat(),
+    };
+    let known = options.iter().filter_map(Value::as_str);
+    let hint = instance.as_str().map(|name| did_you_mean(name, known)).unwrap_or_default();
+    format!("must be {choice}{hint}")
+}
+
+fn quoted(value: &Value) -> String {
+    match value {
+        // A text that would be something else without its quotes.
+        Value::String(text) if substitute::scalar(text).is_some() => format!("{text:?}"),
+        Value::String(text) => format!("`{text}`"),
+        other => other.to_string(),
+    }
+}
+
+/// With the key that was probably meant.
+fn unknown_key(key: &str, known: Option<&Map<String, Value>>) -> (String, Option<String>) {
+    let names = known.into_iter().flat_map(Map::keys).map(String::as_str);
+    match nearest(key, names) {
+        Some(meant) => {
+            let message = format!("unknown key `{key}`; did you mean `{meant}`?");
+            (message, Some(meant.to_owned()))
+        }
+        None => (format!("unknown key `{key}`"), None),
+    }
+}
+
+/// The schema that holds the keyword which failed.
+fn parent<'s>(schema: &'s Value, error: &ValidationError<'_>) -> Option<&'s Value> {
+    let (parent, _) = error.schema_path().as_str().rsplit_once('/')?;
+    schema.pointer(parent)
+}

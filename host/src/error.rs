@@ -1,0 +1,51 @@
+//! Why the gateway, and not the upstream, answers an exchange.
+
+use std::time::Duration;
+
+use http::Method;
+
+use crate::{body::BodyError, plugin::HookError, upstream::UpstreamError};
+
+/// Everything that can end an exchange before the upstream's response does.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// What the client sent is not a request that may be forwarded.
+    #[error("bad request: {0}")]
+    BadRequest(&'static str),
+    #[error("the request target is longer than {limit} bytes")]
+    UriTooLong { limit: usize },
+    #[error("the request has more than {limit} header fields")]
+    TooManyHeaders { limit: usize },
+    #[error("no route serves the request")]
+    RouteNotFound,
+    #[error("the path is served for {allow:?} only")]
+    MethodNotAllowed { allow: Vec<Method> },
+    #[error("the request body is larger than {limit} bytes")]
+    BodyTooLarge { limit: u64 },
+    #[error("the client sent nothing of its request body for {limit:?}")]
+    RequestTimeout { limit: Duration },
+    #[error("plugin `{plugin}` failed in {hook}")]
+    Plugin { plugin: String, hook: &'static str, source: HookError },
+    #[error("upstream `{upstream}` failed")]
+    Upstream { upstream: String, source: UpstreamError },
+    /// The route's own `timeout`.
+    #[error("the exchange took longer than {limit:?}")]
+    ExchangeTimeout { limit: Duration },
+    #[error("no upstream is called `{0}` any more")]
+    UnknownUpstream(String),
+}
+
+impl Error {
+    /// What went wrong with a request body that the upstream was to get; `None` where the
+    /// upstream is to blame.
+    pub(crate) fn of_request_body(error: &BodyError) -> Option<Self> {
+        match *error {
+            BodyError::TooLarge { limit } => Some(Self::BodyTooLarge { limit }),
+            BodyError::ClientIdle { limit } => Some(Self::RequestTimeout { limit }),
+            BodyError::ClientAborted => Some(Self::BadRequest("the request body ended early")),
+            BodyError::UpstreamIdle { .. }
+            | BodyError::UpstreamAborted
+            | BodyError::Deadline { .. } => None,
+        }
+    }
+}

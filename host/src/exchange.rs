@@ -1,0 +1,190 @@
+//! One exchange: a request, what is known of it, and the response that it gets.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderValue, Response, Uri, request::Parts, uri::PathAndQuery};
+
+use crate::{
+    body::{Body, Progress},
+    error::Error,
+    generation::{Generation, Route},
+    listener::Client,
+    problem,
+    router::Params,
+};
+
+/// How long the way to the response head may take where the route sets no `timeout`.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Attributes of one exchange: how many, and their bytes together.
+const MAX_ATTRIBUTES: usize = 64;
+const MAX_ATTRIBUTE_BYTES: usize = 8 * 1024;
+
+/// The state of one exchange. It lives in one box from the request's head to the response's last
+/// byte; a hook borrows the box for the length of its call.
+pub(crate) struct Exchange {
+    /// The configuration and plugins of the moment in which the exchange began.
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) client: Arc<Client>,
+    /// `None` until one is found.
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) params: Params,
+    /// The head as the client sent it, the path normalised, changed by plugins.
+    pub(crate) request: Parts,
+    pub(crate) request_body: Body,
+    pub(crate) progress: Option<Arc<Progress>>,
+    /// Path and query for the upstream where a rewrite or a plugin set them.
+    pub(crate) target: Option<PathAndQuery>,
+    /// Another upstream than the route's.
+    pub(crate) upstream: Option<String>,
+    /// In logs, problem responses and `x-request-id`.
+    pub(crate) id: HeaderValue,
+    pub(crate) started: Instant,
+    pub(crate) deadline: Instant,
+    attributes: Vec<(String, String)>,
+    attribute_bytes: usize,
+    /// Outbound calls that plugins have made.
+    pub(crate) calls: u32,
+    /// How many plugins of the chain have had their request hook.
+    pub(crate) reached: usize,
+    pub(crate) response: Option<Response<Body>>,
+    /// The upstream that answered, or failed to.
+    pub(crate) answered_by: Option<Arc<str>>,
+    /// Why the gateway answered.
+    pub(crate) error: Option<Error>,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        generation: Arc<Generation>,
+        client: Arc<Client>,
+        request: Parts,
+        (request_body, progress): (Body, Option<Arc<Progress>>),
+        id: HeaderValue,
+    ) -> Box<Self> {
+        let started = Instant::now();
+        Box::new(Self {
+            generation,
+            client,
+            route: None,
+            params: Params::default(),
+            request,
+            request_body,
+            progress,
+            target: None,
+            upstream: None,
+            id,
+            started,
+            deadline: started + HEAD_TIMEOUT,
+            attributes: Vec::new(),
+            attribute_bytes: 0,
+            calls: 0,
+            reached: 0,
+            response: None,
+            answered_by: None,
+            error: None,
+        })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.id.to_str().unwrap_or_default()
+    }
+
+    /// The client's address by the trusted-proxy rules.
+    pub(crate) fn client_address(&self) -> IpAddr {
+        let proxies = &self.generation.config.trusted_proxies;
+        self.client.address(&self.request.headers, proxies)
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.response.is_some()
+    }
+
+    /// Sets the route, and with it how long the exchange may take.
+    pub(crate) fn enter(&mut self, route: Arc<Route>, params: Params) {
+        if let Some(timeout) = route.timeout {
+            self.deadline = self.started + timeout;
+        }
+        self.route = Some(route);
+        self.params = params;
+    }
+
+    /// Answers with a problem, whatever stood as the answer before.
+    pub(crate) fn fail(&mut self, error: Error) {
+        tracing::info!(
+            request_id = self.id(),
+            route = self.route_name(),
+            error = %Chain(&error),
+            "answered with a problem"
+        );
+        self.response = Some(problem::response(&error, self.id()));
+        self.error = Some(error);
+    }
+
+    pub(crate) fn route_name(&self) -> &str {
+        self.route.as_ref().map_or("", |route| &route.name)
+    }
+
+    /// The value of a path parameter as it stands in the path, still percent-encoded.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        let route = self.route.as_ref()?;
+        self.params.get(&route.param_names, name, self.request.uri.path())
+    }
+
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets an attribute.
+    ///
+    /// # Errors
+    ///
+    /// The exchange has as many as it may, or as long ones; nothing was set.
+    pub(crate) fn set_attribute(&mut self, name: String, value: String) -> Result<(), AttributesFull> {
+        let old = self.attributes.iter().position(|(key, _)| *key == name);
+        let freed = old.map_or(0, |at| size(&self.attributes[at]));
+        let bytes = self.attribute_bytes - freed + name.len() + value.len();
+        if bytes > MAX_ATTRIBUTE_BYTES || (old.is_none() && self.attributes.len() >= MAX_ATTRIBUTES)
+        {
+            return Err(AttributesFull);
+        }
+        self.attribute_bytes = bytes;
+        match old {
+            Some(at) => self.attributes[at].1 = value,
+            None => self.attributes.push((name, value)),
+        }
+        Ok(())
+    }
+
+    /// Path and query as the upstream will see them, before the route's rewrite.
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.request.uri
+    }
+}
+
+fn size((name, value): &(String, String)) -> usize {
+    name.len() + value.len()
+}
+
+/// More attributes, or longer ones, than an exchange may have.
+#[derive(Debug)]
+pub(crate) struct AttributesFull;
+
+/// An error with all its sources, on one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! What the gateway would do with a request, in words.
+
+mod action;
+mod reasons;
+
+use std::fmt::Write;
+
+use http::{HeaderMap, Method, Uri, header::HOST};
+
+use crate::{
+    config::{Config, OnError, Route, Use},
+    router::{Head, NoRoute, Params, Router, normalise},
+};
+
+/// How many of the routes that do not take the request are told of.
+const MOST_OTHERS: usize = 10;
+
+/// Width of the names in front of values.
+const INDENT: usize = 12;
+
+/// Tells which route takes a request and why the others do not, what its plugins may do, and
+/// where it ends. Sends nothing.
+///
+/// `url` is a URL or only a path; `headers` may have a `host` that goes before the URL's.
+///
+/// # Errors
+///
+/// `url` is none, or one that the gateway refuses.
+pub fn explain(
+    config: &Config,
+    method: &Method,
+    url: &str,
+    headers: &HeaderMap,
+) -> Result<String, String> {
+    let uri: Uri = url.parse().map_err(|error| format!("{url:?} is not a URL: {error}"))?;
+    let path =
+        normalise(uri.path()).map_err(|error| format!("{url:?} is answered with 400: {error}"))?;
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    let head = Head { host, method, path: &path, query: uri.query(), headers };
+
+    let mut text = String::new();
+    line(&mut text, "request", &request_line(&head));
+    if path != uri.path() {
+        line(&mut text, "normalised", &format!("from {}", uri.path()));
+    }
+    let indices = config.routes.iter().enumerate();
+    let matches = indices.map(|(index, route)| (route.matching.clone(), index)).collect();
+    let router = Router::new(matches).map_err(|_| "the routes conflict".to_owned())?;
+    let taken = match router.find(head) {
+        Ok(found) => {
+            tell_route(&mut text, config, &config.routes[*found.route], &head, &found.params);
+            Some(*found.route)
+        }
+        Err(no_route) => {
+            line(&mut text, "route", "none");
+            line(&mut text, "answer", &refusal(&no_route));
+            None
+        }
+    };
+    tell_others(&mut text, config, taken, &head);
+    Ok(text)
+}
+
+fn request_line(head: &Head<'_>) -> String {
+    let query = head.query.map_or_else(String::new, |query| format!("?{query}"));
+    let host = head.host.map_or_else(|| " without a host".to_owned(), |host| format!(" at {host}"));
+    format!("{} {}{query}{host}", head.method, head.path)
+}
+
+fn refusal(no_route: &NoRoute) -> String {
+    match no_route {
+        NoRoute::NotFound => "404 route-not-found".to_owned(),
+        NoRoute::MethodNotAllowed(methods) => {
+            let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            format!("405 method-not-allowed; allowed: {}", methods.join(", "))
+        }
+    }
+}
+
+fn tell_route(text: &mut String, config: &Config, route: &Route, head: &Head<'_>, params: &Params) {
+    let place = config.document.place(&route.at);
+    let file = config.document.file();
+    line(text, "route", &format!("{} ({} at {file}:{place})", route.name, route.at));
+    line(text, "matched by", &reasons::describe(&route.matching));
+    let names = route.matching.path.names();
+    let pairs = params.iter(names, head.path).map(|(name, value)| format!("{name} = {value}"));
+    lines(text, "parameters", pairs);
+    if route.plugins.is_empty() {
+        line(text, "plugins", "none");
+    }
+    for (position, &index) in route.plugins.iter().enumerate() {
+        tell_use(text, config, position + 1, &config.uses[index]);
+    }
+    action::tell(text, config, route, head.path, params);
+    let timeout = match route.timeout {
+        Some(timeout) => format!("{timeout:?} for the whole exchange"),
+        None => "60s until the response head, none for the body".to_owned(),
+    };
+    line(text, "timeout", &timeout);
+}
+
+fn tell_use(text: &mut String, config: &Config, position: usize, use_: &Use) {
+    let place = config.document.place(&use_.at);
+    let name = if position == 1 { "plugins" } else { "" };
+    let title = format!("{position}. {} ({})", use_.name, use_.component.display());
+    line(text, name, &format!("{title} at {}:{place}", config.document.file()));
+    let on_error = match use_.on_error {
+        OnError::Reject => "if it fails: 503",
+        OnError::Skip => "if it fails: goes on without it",
+    };
+    line(text, "", &format!("   {on_error}"));
+    let mut grants = Vec::new();
+    if !use_.grants.upstreams.is_empty() {
+        grants.push(format!("upstreams {}", use_.grants.upstreams.join(", ")));
+    }
+    grants.extend(use_.grants.request_body.then(|| "request body".to_owned()));
+    grants.extend(use_.grants.response_body.then(|| "response body".to_owned()));
+    let grants = if grants.is_empty() { "nothing".to_owned() } else { grants.join("; ") };
+    line(text, "", &format!("   may use: {grants}"));
+    let limits = &use_.limits;
+    let limits = format!(
+        "   limits: cpu {:?}, memory {}, body {}, {} instances, {} calls",
+        limits.cpu,
+        bytes(limits.memory as u64),
+        bytes(limits.max_body),
+        limits.max_instances,
+        limits.calls
+    );
+    line(text, "", &limits);
+}
+
+/// Those that come closest first: routes of the same host and path, then of the same path.
+fn tell_others(text: &mut String, config: &Config, taken: Option<usize>, head: &Head<'_>) {
+    let others = config.routes.iter().enumerate().filter(|(index, _)| Some(*index) != taken);
+    let mut others: Vec<_> = others
+        .filter_map(|(_, route)| Some((reasons::why_not(&route.matching, head)?, route)))
+        .collect();
+    others.sort_by_key(|(reason, _)| reason.distance);
+    if others.is_empty() {
+        return;
+    }
+    text.push_str("\nother routes\n");
+    let width = others.iter().take(MOST_OTHERS).map(|(_, route)| route.name.chars().count()).max();
+    let width = width.unwrap_or_default();
+    for (reason, route) in others.iter().take(MOST_OTHERS) {
+        _ = writeln!(text, "  {:width$}  {}", route.name, reason.text);
+    }
+    if others.len() > MOST_OTHERS {
+        _ = writeln!(text, "  and {} more", others.len() - MOST_OTHERS);
+    }
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    // Writing to a string cannot fail.
+    _ = writeln!(text, "{name:INDENT$}{value}");
+}
+
+/// The name in front of the first value only.
+fn lines(text: &mut String, name: &str, values: impl Iterator<Item = String>) {
+    for (position, value) in values.enumerate() {
+        line(text, if position == 0 { name } else { "" }, &value);
+    }
+}
+
+/// `64MiB`, or bytes where no unit fits evenly.
+fn bytes(count: u64) -> String {
+    for (unit, size) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
+        if count >= size && count.is_multiple_of(size) {
+            return format!("{}{unit}", count / size);
+        }
+    }
+    format!("{count}B")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! How a route would end.
+
+use super::{bytes, line, lines};
+use crate::{
+    config::{Action, Config, Forward, PathRewrite, Protocol, Route, Template, Upstream},
+    router::Params,
+};
+
+pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str, params: &Params) {
+    let render = |template: &Template| {
+        let names = route.matching.path.names();
+        template.render(|name| params.get(names, name, path).unwrap_or_default())
+    };
+    match &route.action {
+        Action::Forward(forward) => {
+            tell_forward(text, config, forward, &rewrite(&forward.path, path, &render));
+        }
+        Action::Redirect { status, location } => {
+            line(text, "redirect", &format!("{} to {}", status.as_u16(), render(location)));
+        }
+        Action::Respond { status, headers, body } => {
+            let size = bytes(body.len() as u64);
+            line(text, "respond", &format!("{} with a body of {size}", status.as_u16()));
+            let fields = headers.iter();
+            lines(
+                text,
+                "",
+                fields.map(|(name, value)| {
+                    format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
+                }),
+            );
+        }
+    }
+}
+
+fn tell_forward(text: &mut String, config: &Config, forward: &Forward, path: &str) {
+    line(text, "upstream", &forward.upstream);
+    line(text, "", &format!("path {path}"));
+    let host = forward.host.as_ref().map_or("the client's", |host| host.as_str());
+    line(text, "", &format!("host {host}"));
+    if let Some(upstream) = config.upstreams.get(&forward.upstream) {
+        tell_upstream(text, upstream);
+    }
+}
+
+fn tell_upstream(text: &mut String, upstream: &Upstream) {
+    let protocol = match upstream.protocol {
+        Protocol::Http1 => "HTTP/1.1",
+        Protocol::Http2 => "HTTP/2",
+        Protocol::Auto => "HTTP/2 or HTTP/1.1 by ALPN",
+    };
+    let tls = match &upstream.tls {
+        None => "cleartext",
+        Some(tls) if tls.verify => "TLS",
+        Some(_) => "TLS, not verified",
+    };
+    line(text, "", &format!("{protocol}, {tls}"));
+    let endpoints = upstream.endpoints.iter().map(|endpoint| {
+        let host = &endpoint.host;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        format!("endpoint {host}:{}, weight {}", endpoint.port, endpoint.weight)
+    });
+    lines(text, "", endpoints);
+    let timeouts = format!(
+        "timeouts: connect {:?}, first byte {:?}, idle {:?}",
+        upstream.connect_timeout, upstream.first_byte_timeout, upstream.idle_timeout
+    );
+    line(text, "", &timeouts);
+}
+
+fn rewrite(rewrite: &PathRewrite, path: &str, render: &impl Fn(&Template) -> String) -> String {
+    match rewrite {
+        PathRewrite::Keep => path.to_owned(),
+        PathRewrite::Replace(template) => render(template),
+        PathRewrite::StripPrefix(prefix) => match path.strip_prefix(prefix) {
+            Some("") => "/".to_owned(),
+            Some(rest) if rest.starts_with('/') => rest.to_owned(),
+            _ => path.to_owned(),
+        },
+    }
+}

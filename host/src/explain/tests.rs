@@ -1,0 +1,119 @@
+use std::path::Path;
+
+use super::*;
+
+const FILE: &str = r#"listeners: [{ address: 127.0.0.1:0 }]
+plugins:
+  auth: { component: jwt, grants: { upstreams: [idp], request_body: true } }
+upstreams:
+  orders: { endpoints: ["127.0.0.1:9001", { address: "[::1]:9002", weight: 3 }] }
+  idp: { endpoints: ["idp.example:443"], tls: {} }
+routes:
+  - name: orders
+    match: { hosts: [api.example.com], path: "/orders/{id}", methods: [GET] }
+    plugins: [auth, { use: auth, on_error: skip }]
+    upstream: orders
+    rewrite: { path: "/v1/orders/{id}" }
+    timeout: 30s
+  - name: all
+    match: { path: "/{*rest}" }
+    redirect: { location: "https://www.example.com/{rest}" }
+  - name: beta
+    match: { path: "/orders/{id}", headers: { x-beta: "1" } }
+    respond: { status: 418 }
+  - name: put
+    match: { hosts: [api.example.com], path: "/orders/{id}", methods: [PUT] }
+    upstream: orders
+  - name: bills
+    match: { path: "/bills/{id}" }
+    upstream: orders
+"#;
+
+#[track_caller]
+fn check(method: &Method, url: &str, expected: &str) {
+    let config = crate::config::parse(FILE, Path::new("t.yaml")).expect("a valid file");
+    let text = explain(&config, method, url, &HeaderMap::new()).unwrap_or_else(|error| error);
+    assert_eq!(text, expected, "\n{text}");
+}
+
+#[test]
+fn the_whole_way_of_a_request_is_told() {
+    check(
+        &Method::GET,
+        "https://api.example.com/orders/x/../7?a=b",
+        r#"request     GET /orders/7?a=b at api.example.com
+normalised  from /orders/x/../7
+route       orders (routes[0] at t.yaml:8:5)
+matched by  host api.example.com, path /orders/{id}, method GET
+parameters  id = 7
+plugins     1. auth (plugins/jwt.wasm) at t.yaml:3:9
+               if it fails: 503
+               may use: upstreams idp; request body
+               limits: cpu 10ms, memory 64MiB, body 10MiB, 64 instances, 16 calls
+            2. auth (plugins/jwt.wasm) at t.yaml:10:21
+               if it fails: goes on without it
+               may use: upstreams idp; request body
+               limits: cpu 10ms, memory 64MiB, body 10MiB, 64 instances, 16 calls
+upstream    orders
+            path /v1/orders/7
+            host the client's
+            HTTP/1.1, cleartext
+            endpoint 127.0.0.1:9001, weight 1
+            endpoint [::1]:9002, weight 3
+            timeouts: connect 2s, first byte 30s, idle 60s
+timeout     30s for the whole exchange
+
+other routes
+  all    matches too, but is less specific
+  put    method is not PUT
+  beta   header x-beta is absent, not exactly "1"
+  bills  path segment 1 is `orders`, not `bills` (/bills/{id})
+"#,
+    );
+}
+
+#[test]
+fn a_redirect_is_told_with_its_location() {
+    check(
+        &Method::GET,
+        "/orders/7",
+        r#"request     GET /orders/7 without a host
+route       all (routes[1] at t.yaml:14:5)
+matched by  path /{*rest}
+parameters  rest = orders/7
+plugins     none
+redirect    307 to https://www.example.com/orders/7
+timeout     60s until the response head, none for the body
+
+other routes
+  beta    header x-beta is absent, not exactly "1"
+  orders  host is not api.example.com
+  put     host is not api.example.com
+  bills   path segment 1 is `orders`, not `bills` (/bills/{id})
+"#,
+    );
+}
+
+#[test]
+fn a_refusal_is_told_as_the_answer() {
+    let file = "listeners: [{ address: 127.0.0.1:0 }]\nroutes: [{ match: { path: /a, methods: [GET] }, respond: {} }]";
+    let config = crate::config::parse(file, Path::new("t.yaml")).expect("a valid file");
+    let tell = |method: &Method, url: &str| {
+        explain(&config, method, url, &HeaderMap::new()).expect("a valid URL")
+    };
+    let text = tell(&Method::PUT, "/a");
+    assert!(text.contains("answer      405 method-not-allowed; allowed: GET, HEAD\n"), "{text}");
+    assert!(text.ends_with("\n  /a  method is not GET\n"), "{text}");
+    let text = tell(&Method::GET, "/a/b");
+    assert!(text.contains("answer      404 route-not-found\n"), "{text}");
+    assert!(text.ends_with("\n  /a  path goes on with `b` (/a)\n"), "{text}");
+}
+
+#[test]
+fn a_url_that_the_gateway_refuses_is_an_error() {
+    check(
+        &Method::GET,
+        "/a/..;/b",
+        "\"/a/..;/b\" is answered with 400: the path has a dot segment with parameters",
+    );
+}

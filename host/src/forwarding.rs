@@ -1,0 +1,206 @@
+//! Header fields on their way through: what ends at this hop, what the gateway adds, what it does
+//! not believe.
+
+mod id;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Version,
+    header::{CONNECTION, EXPECT, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA},
+};
+
+use crate::{error::Error, listener::Client};
+
+pub(crate) use self::id::Identity;
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// How many fields the gateway adds; room is made for them at once.
+const ADDED: usize = 8;
+
+/// Fields that an intermediary removes even where `connection` does not name them (RFC 9110
+/// §7.6.1). `te` is here too: what of it may go on is put back for HTTP/2.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Puts the authority into `host`, and refuses what leaves it in doubt (RFC 9112 §3.2): servers
+/// that choose differently among two could be played against each other.
+pub(crate) fn settle_host<B>(request: &mut Request<B>) -> Result<(), Error> {
+    let mut lines = request.headers().get_all(HOST).iter();
+    let host = lines.next().cloned();
+    if lines.next().is_some() {
+        return Err(Error::BadRequest("more than one host field"));
+    }
+    let host = match (request.uri().authority(), host) {
+        // RFC 9112 §3.2.2: the target's authority counts, whatever `host` says.
+        (Some(authority), _) if authority.as_str().contains('@') => {
+            return Err(Error::BadRequest("user information in the target"));
+        }
+        (Some(authority), _) => HeaderValue::from_str(authority.as_str())
+            .map_err(|_| Error::BadRequest("the authority is not one"))?,
+        (None, Some(host)) => host,
+        // HTTP/1.0 knows no host.
+        (None, None) if request.version() <= Version::HTTP_10 => return Ok(()),
+        (None, None) => return Err(Error::BadRequest("no host field")),
+    };
+    if !is_authority(host.as_bytes()) {
+        return Err(Error::BadRequest("the host field is not an authority"));
+    }
+    request.headers_mut().insert(HOST, host);
+    Ok(())
+}
+
+/// Characters of a host and port (RFC 3986 §3.2.2, §3.2.3); empty is allowed by RFC 9112 §3.2.
+fn is_authority(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| {
+        byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(byte)
+    })
+}
+
+/// What the client asked of this connection alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HopByHop {
+    /// It wants to upgrade (RFC 9110 §7.8).
+    pub(crate) upgrade: bool,
+    /// It takes trailers; gRPC upstreams insist on being told.
+    pub(crate) trailers: bool,
+}
+
+/// Removes the fields that end here: those that `connection` names, then the known ones.
+///
+/// Call it before the gateway adds fields of its own. A client chooses what `connection` names,
+/// and could otherwise have ours removed (`connection: x-forwarded-for`).
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> HopByHop {
+    if !headers.keys().any(is_hop_by_hop) {
+        return HopByHop::default();
+    }
+    let named = connection_options(headers);
+    let found = HopByHop {
+        upgrade: headers.contains_key(UPGRADE) && named.contains(&UPGRADE),
+        trailers: headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers")),
+    };
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        // `connection: host` must not leave a request without one.
+        if *name != HOST {
+            headers.remove(name);
+        }
+    }
+    found
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade"
+    )
+}
+
+fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|option| option.trim().parse().ok())
+        .collect()
+}
+
+/// Adds what upstreams are told of the client, and removes what an untrusted client said of
+/// itself.
+pub(crate) fn add_forwarded(
+    headers: &mut HeaderMap,
+    client: &Client,
+    trusted: bool,
+    identity: &Identity,
+    version: Version,
+) {
+    headers.reserve(ADDED);
+    // The gateway itself has asked the client to go on, if need be.
+    headers.remove(EXPECT);
+    if trusted {
+        append_to_list(headers, X_FORWARDED_FOR, &client.ip_field);
+        keep_or_insert(headers, X_FORWARDED_PROTO, client.scheme_field());
+    } else {
+        remove_claims(headers);
+        headers.insert(X_FORWARDED_FOR, client.ip_field.clone());
+        headers.insert(X_FORWARDED_PROTO, client.scheme_field());
+    }
+    if let Some(host) = headers.get(HOST).cloned() {
+        if trusted {
+            keep_or_insert(headers, X_FORWARDED_HOST, host);
+        } else {
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+    }
+    append_to_list(headers, VIA, &via(version));
+    headers.insert(X_REQUEST_ID, identity.request_id.clone());
+    headers.insert(TRACEPARENT, identity.traceparent.clone());
+}
+
+/// Every `x-forwarded-*` field, `forwarded` and `x-real-ip`: upstreams believe them.
+fn remove_claims(headers: &mut HeaderMap) {
+    let claims = |name: &HeaderName| {
+        *name == FORWARDED || *name == X_REAL_IP || name.as_str().starts_with("x-forwarded-")
+    };
+    if headers.keys().any(claims) {
+        let claimed: Vec<_> = headers.keys().filter(|name| claims(name)).cloned().collect();
+        for name in claimed {
+            headers.remove(name);
+        }
+    }
+}
+
+fn keep_or_insert(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    headers.entry(name).or_insert(value);
+}
+
+/// Appends a member to a list field, as one line (RFC 9110 §5.3).
+fn append_to_list(headers: &mut HeaderMap, name: HeaderName, member: &HeaderValue) {
+    let old: Vec<_> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    if old.is_empty() {
+        headers.insert(name, member.clone());
+        return;
+    }
+    let joined = [old.join(&b", "[..]), b", ".to_vec(), member.as_bytes().to_vec()].concat();
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(name, joined);
+    }
+}
+
+/// This hop, for `via` (RFC 9110 §7.6.3): the version it was received with.
+pub(crate) fn via(received: Version) -> HeaderValue {
+    HeaderValue::from_static(match received {
+        Version::HTTP_2 => "2 tollgate",
+        Version::HTTP_10 => "1.0 tollgate",
+        _ => "1.1 tollgate",
+    })
+}
+
+/// Makes an upstream's response the client's.
+pub(crate) fn finish_response(headers: &mut HeaderMap, received: Version, id: &HeaderValue) {
+    strip_hop_by_hop(headers);
+    append_to_list(headers, VIA, &via(received));
+    headers.insert(X_REQUEST_ID, id.clone());
+}
+
+/// Puts back what a request needs to upgrade this hop too.
+pub(crate) fn ask_for_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
+/// `te: trailers`, for upstreams that send trailers only to who asks.
+pub(crate) fn accept_trailers(headers: &mut HeaderMap) {
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+}

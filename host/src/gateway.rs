@@ -1,0 +1,171 @@
+//! The way of an exchange. Start reading here.
+
+mod forward;
+mod response;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::{Request, Response, header::HOST};
+use hyper::body::Incoming;
+
+pub(crate) use self::response::ResponseBody;
+
+use crate::{
+    body::Body,
+    error::Error,
+    exchange::Exchange,
+    forwarding::{self, HopByHop, Identity},
+    generation::Generation,
+    listener::Client,
+    router::{self, Head, NoRoute},
+    upstream::Tunnel,
+};
+
+/// What every connection of every worker serves with.
+pub(crate) struct Gateway {
+    current: ArcSwap<Generation>,
+}
+
+impl Gateway {
+    pub(crate) fn new(generation: Generation) -> Self {
+        Self { current: ArcSwap::from_pointee(generation) }
+    }
+
+    /// The generation that exchanges begin with at present.
+    pub(crate) fn current(&self) -> Arc<Generation> {
+        self.current.load_full()
+    }
+
+    /// Puts `next` in place. Exchanges that run keep what they began with; gives that.
+    pub(crate) fn swap(&self, next: Generation) -> Arc<Generation> {
+        self.current.swap(Arc::new(next))
+    }
+
+    /// One exchange, from the request's head to the response's. The response's body goes on
+    /// streaming, and ends the exchange when it ends.
+    pub(crate) async fn serve(
+        &self,
+        request: Request<Incoming>,
+        client: Arc<Client>,
+    ) -> Response<ResponseBody> {
+        let (mut exchange, wishes) = begin(request, client, self.current());
+        choose_route(&mut exchange);
+        exchange = ask_plugins(exchange).await;
+        exchange = forward::to_the_end(exchange, wishes).await;
+        exchange = show_plugins(exchange).await;
+        response::of(exchange)
+    }
+}
+
+/// What the connection asks for beside the request.
+struct Wishes {
+    hop_by_hop: HopByHop,
+    /// The client's half of an upgraded connection.
+    tunnel: Option<(Tunnel, http::HeaderValue)>,
+}
+
+/// Takes the request apart: what ends at this hop goes, what may be in doubt is refused.
+fn begin(
+    mut request: Request<Incoming>,
+    client: Arc<Client>,
+    generation: Arc<Generation>,
+) -> (Box<Exchange>, Wishes) {
+    let trusted = client.is_trusted(&generation.config.trusted_proxies);
+    let identity = Identity::of(request.headers(), trusted);
+    let refusal = admit(&mut request, &generation).err();
+    let upgrade = request.headers().get(http::header::UPGRADE).cloned();
+    let version = request.version();
+    let hop_by_hop = forwarding::strip_hop_by_hop(request.headers_mut());
+    let tunnel = upgrade
+        .filter(|_| hop_by_hop.upgrade && version == http::Version::HTTP_11)
+        .map(|protocol| (Tunnel::of(&mut request), protocol));
+    forwarding::add_forwarded(request.headers_mut(), &client, trusted, &identity, version);
+
+    let limits = &generation.config.limits;
+    let (head, body) = request.into_parts();
+    let body = Body::client(body, limits.body_idle, limits.max_request_body);
+    let mut exchange = Exchange::new(generation, client, head, body, identity.request_id);
+    if let Some(refusal) = refusal {
+        exchange.fail(refusal);
+    }
+    (exchange, Wishes { hop_by_hop, tunnel })
+}
+
+/// Refuses what must not be forwarded, and normalises the path.
+fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(), Error> {
+    let limits = &generation.config.limits;
+    if request.method() == http::Method::CONNECT {
+        return Err(Error::BadRequest("CONNECT is not served"));
+    }
+    if request.headers().len() > limits.max_headers {
+        return Err(Error::TooManyHeaders { limit: limits.max_headers });
+    }
+    forwarding::settle_host(request)?;
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    if target.len() > limits.max_uri_bytes {
+        return Err(Error::UriTooLong { limit: limits.max_uri_bytes });
+    }
+    let path = request.uri().path();
+    // `OPTIONS *` is about the server as a whole (RFC 9110 §9.3.7): no route is.
+    if !path.starts_with('/') {
+        return Err(Error::BadRequest("the target is not a path"));
+    }
+    let normal = router::normalise(path)
+        .map_err(|_| Error::BadRequest("the path is not well-formed or leaves its root"))?;
+    if let std::borrow::Cow::Owned(normal) = normal {
+        let target = match request.uri().query() {
+            Some(query) => format!("{normal}?{query}"),
+            None => normal,
+        };
+        let target = target.parse().map_err(|_| Error::BadRequest("the path is not one"))?;
+        *request.uri_mut() = target;
+    }
+    Ok(())
+}
+
+/// Finds the route, or answers that there is none.
+fn choose_route(exchange: &mut Exchange) {
+    if exchange.is_answered() {
+        return;
+    }
+    let request = &exchange.request;
+    let head = Head {
+        host: request.headers.get(HOST).and_then(|host| host.to_str().ok()),
+        method: &request.method,
+        path: request.uri.path(),
+        query: request.uri.query(),
+        headers: &request.headers,
+    };
+    let found = match exchange.generation.router.find(head) {
+        Ok(found) => Ok((Arc::clone(found.route), found.params)),
+        Err(NoRoute::NotFound) => Err(Error::RouteNotFound),
+        Err(NoRoute::MethodNotAllowed(allow)) => Err(Error::MethodNotAllowed { allow }),
+    };
+    match found {
+        Ok((route, params)) => exchange.enter(route, params),
+        Err(error) => exchange.fail(error),
+    }
+}
+
+/// The chain on the way in: next, respond or fail.
+async fn ask_plugins(exchange: Box<Exchange>) -> Box<Exchange> {
+    match &exchange.route {
+        Some(route) if !route.chain.uses().is_empty() => {
+            let route = Arc::clone(route);
+            route.chain.on_request(exchange).await
+        }
+        _ => exchange,
+    }
+}
+
+/// The chain on the way out, in reverse.
+async fn show_plugins(exchange: Box<Exchange>) -> Box<Exchange> {
+    match &exchange.route {
+        Some(route) if exchange.reached > 0 => {
+            let route = Arc::clone(route);
+            route.chain.on_response(exchange).await
+        }
+        _ => exchange,
+    }
+}

@@ -1,0 +1,222 @@
+//! The end of a route: an upstream, a redirect, or a fixed response.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, StatusCode, Uri, header::HOST, header::LOCATION,
+    uri::PathAndQuery,
+};
+
+use super::Wishes;
+use crate::{
+    body::{Body, BodyError},
+    config::{PathRewrite, Template},
+    error::Error,
+    exchange::Exchange,
+    forwarding,
+    generation::{End, Route},
+    upstream::{Patience, Upstream, UpstreamError},
+};
+
+/// Gives the exchange its response, unless something before has.
+pub(super) async fn to_the_end(mut exchange: Box<Exchange>, wishes: Wishes) -> Box<Exchange> {
+    if exchange.is_answered() {
+        return exchange;
+    }
+    let Some(route) = exchange.route.clone() else { return exchange };
+    match &route.end {
+        End::Forward { .. } => to_upstream(&mut exchange, &route, wishes).await,
+        End::Redirect { status, location } => redirect(&mut exchange, *status, location),
+        End::Respond { status, headers, body } => {
+            let mut response = Response::new(Body::full(Bytes::from(body.clone())));
+            *response.status_mut() = *status;
+            response.headers_mut().extend(headers.iter().cloned());
+            exchange.response = Some(response);
+        }
+    }
+    exchange
+}
+
+async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
+    let Some(upstream) = upstream_of(exchange, route) else { return };
+    exchange.answered_by = Some(Arc::clone(&upstream.name));
+    let request = match request(exchange, route, &wishes) {
+        Ok(request) => request,
+        Err(error) => return exchange.fail(error),
+    };
+    let patience =
+        Patience { deadline: exchange.deadline, progress: exchange.progress.clone() };
+    match upstream.send(request, patience).await {
+        Ok(answer) => {
+            let mut response = answer.response;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return switch(exchange, response, wishes);
+            }
+            let version = response.version();
+            forwarding::finish_response(response.headers_mut(), version, &exchange.id);
+            let mut response = response.map(|body| upstream.body(body, answer.lease));
+            if let Some(timeout) = route.timeout {
+                response.body_mut().set_deadline(exchange.deadline, timeout);
+            }
+            exchange.response = Some(response);
+        }
+        Err(source) => {
+            let error = blame(exchange, route, &upstream, source);
+            exchange.fail(error);
+        }
+    }
+}
+
+/// The upstream that a plugin chose, else the route's.
+fn upstream_of(exchange: &mut Exchange, route: &Route) -> Option<Arc<Upstream>> {
+    let End::Forward { upstream, .. } = &route.end else { return None };
+    let Some(name) = &exchange.upstream else { return Some(Arc::clone(upstream)) };
+    match exchange.generation.upstreams.get(name) {
+        Some(chosen) => Some(Arc::clone(chosen)),
+        None => {
+            let error = Error::UnknownUpstream(name.clone());
+            exchange.fail(error);
+            None
+        }
+    }
+}
+
+/// The request as the upstream gets it.
+fn request(
+    exchange: &mut Exchange,
+    route: &Route,
+    wishes: &Wishes,
+) -> Result<Request<Body>, Error> {
+    let target = target(exchange, route)?;
+    let mut request = Request::new(std::mem::replace(&mut exchange.request_body, Body::Empty));
+    *request.method_mut() = exchange.request.method.clone();
+    *request.uri_mut() = Uri::from(target);
+    *request.headers_mut() = exchange.request.headers.clone();
+    if let End::Forward { host: Some(host), .. } = &route.end {
+        let host = HeaderValue::from_str(host.as_str())
+            .map_err(|_| Error::BadRequest("the host is not one"))?;
+        request.headers_mut().insert(HOST, host);
+    }
+    if let Some((_, protocol)) = &wishes.tunnel {
+        forwarding::ask_for_upgrade(request.headers_mut(), protocol.clone());
+    } else if wishes.hop_by_hop.trailers {
+        forwarding::accept_trailers(request.headers_mut());
+    }
+    Ok(request)
+}
+
+/// Path and query for the upstream: what a plugin set, else as the route rewrites it.
+fn target(exchange: &Exchange, route: &Route) -> Result<PathAndQuery, Error> {
+    if let Some(target) = &exchange.target {
+        return Ok(target.clone());
+    }
+    let End::Forward { path, .. } = &route.end else {
+        return Err(Error::BadRequest("the route does not forward"));
+    };
+    let uri = exchange.uri();
+    let path = match path {
+        PathRewrite::Keep => {
+            return Ok(uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
+        }
+        PathRewrite::Replace(template) => render(exchange, template),
+        PathRewrite::StripPrefix(prefix) => stripped(uri.path(), prefix).to_owned(),
+    };
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    target.try_into().map_err(|_| Error::BadRequest("the rewritten path is not one"))
+}
+
+/// Parameters go in as they came, still percent-encoded: decoding them could make new segments.
+fn render(exchange: &Exchange, template: &Template) -> String {
+    template.render(|name| exchange.param(name).unwrap_or_default())
+}
+
+/// `path` without `prefix`, where the prefix ends with a segment.
+fn stripped<'a>(path: &'a str, prefix: &str) -> &'a str {
+    let prefix = prefix.trim_end_matches('/');
+    match path.strip_prefix(prefix) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+fn redirect(exchange: &mut Exchange, status: StatusCode, location: &Template) {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    match HeaderValue::try_from(render(exchange, location)) {
+        Ok(location) => {
+            response.headers_mut().insert(LOCATION, location);
+            exchange.response = Some(response);
+        }
+        Err(_) => exchange.fail(Error::BadRequest("the path cannot be part of a location")),
+    }
+}
+
+/// The upstream agrees to another protocol: from here on bytes are joined, not read.
+fn switch(exchange: &mut Exchange, mut response: Response<hyper::body::Incoming>, wishes: Wishes) {
+    let Some((tunnel, _)) = wishes.tunnel else {
+        return exchange.fail(Error::BadRequest("the upstream upgraded unasked"));
+    };
+    tunnel.join(&mut response, Arc::clone(&exchange.generation));
+    let protocol = response.headers().get(http::header::UPGRADE).cloned();
+    let version = response.version();
+    forwarding::finish_response(response.headers_mut(), version, &exchange.id);
+    if let Some(protocol) = protocol {
+        forwarding::ask_for_upgrade(response.headers_mut(), protocol);
+    }
+    exchange.response = Some(response.map(|_| Body::Empty));
+}
+
+/// Whose fault it is that there is no response.
+fn blame(
+    exchange: &Exchange,
+    route: &Route,
+    upstream: &Upstream,
+    source: UpstreamError,
+) -> Error {
+    if let Some(body) = find_body_error(&source)
+        && let Some(error) = Error::of_request_body(body)
+    {
+        return error;
+    }
+    match route.timeout {
+        Some(limit) if std::time::Instant::now() >= exchange.deadline => {
+            Error::ExchangeTimeout { limit }
+        }
+        _ => Error::Upstream { upstream: upstream.name.to_string(), source },
+    }
+}
+
+fn find_body_error(error: &UpstreamError) -> Option<&BodyError> {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if let Some(body) = error.downcast_ref::<BodyError>() {
+            return Some(body);
+        }
+        source = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stripped;
+
+    #[test]
+    fn a_prefix_is_stripped_at_a_segment_only() {
+        for (path, prefix, expected) in [
+            ("/api/users", "/api", "/users"),
+            ("/api/users", "/api/", "/users"),
+            ("/api", "/api", "/"),
+            ("/api/", "/api", "/"),
+            ("/apis/x", "/api", "/apis/x"),
+            ("/x", "/", "/x"),
+        ] {
+            assert_eq!(stripped(path, prefix), expected, "{path} without {prefix}");
+        }
+    }
+}

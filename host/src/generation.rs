@@ -1,0 +1,55 @@
+//! A generation: one configuration with its compiled plugins, upstreams and routes, never changed
+//! once it runs. A reload builds the next one and swaps it in.
+
+mod build;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
+
+use crate::{
+    chain::Chain,
+    config::{Config, PathRewrite, Template},
+    plugin::Use,
+    router::Router,
+    telemetry::{AccessLog, RouteMetrics},
+    upstream::Upstream,
+};
+
+pub(crate) use self::build::{Builder, Failure};
+
+/// The running state.
+pub(crate) struct Generation {
+    /// From 1; each swap counts.
+    pub(crate) number: u64,
+    pub(crate) since: SystemTime,
+    pub(crate) config: Config,
+    pub(crate) router: Router<Arc<Route>>,
+    pub(crate) upstreams: HashMap<String, Arc<Upstream>>,
+    pub(crate) uses: Vec<Arc<Use>>,
+    pub(crate) access_log: Option<AccessLog>,
+    /// Of each listener, in the configuration's order; `None`: cleartext.
+    pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
+}
+
+/// One route, ready to serve.
+pub(crate) struct Route {
+    pub(crate) name: String,
+    pub(crate) param_names: Vec<String>,
+    pub(crate) chain: Chain,
+    pub(crate) end: End,
+    /// The whole exchange; `None`: no bound of its own.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) metrics: RouteMetrics,
+}
+
+/// Where a route leads once its chain has let the request through.
+pub(crate) enum End {
+    Forward { upstream: Arc<Upstream>, path: PathRewrite, host: Option<Authority> },
+    Redirect { status: StatusCode, location: Template },
+    Respond { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: String },
+}

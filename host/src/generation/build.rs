@@ -1,0 +1,303 @@
+//! From a checked configuration to a generation: load and prove every plugin, take over the
+//! upstreams that did not change.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::Path,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use super::{End, Generation, Route};
+use crate::{
+    chain::Chain,
+    config::{self, Action, Config, Fault, Pointer},
+    listener,
+    plugin::{Component, Components, LoadError, RateLimits, Use},
+    router::Router,
+    telemetry::{AccessLog, Metrics, RouteMetrics},
+    upstream::{Resolver, Upstream},
+};
+
+/// What generations share, and are built with.
+pub(crate) struct Builder {
+    pub(crate) components: Components,
+    pub(crate) rate_limits: Arc<RateLimits>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) resolver: Resolver,
+    pub(crate) workers: usize,
+}
+
+/// Why there is no new generation: every fault that was found.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) Vec<Fault>);
+
+/// What a valid configuration holds, and what of it deserves a look.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) routes: usize,
+    pub(crate) uses: usize,
+    pub(crate) upstreams: usize,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Summary {
+    fn of(config: &Config, uses: &[Arc<Use>]) -> Self {
+        let pairs = config.uses.iter().zip(uses);
+        let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
+        Self {
+            routes: config.routes.len(),
+            uses: config.uses.len(),
+            upstreams: config.upstreams.len(),
+            warnings: warnings.collect(),
+        }
+    }
+}
+
+/// What the plugin says that it will ask for, and its use does not grant.
+fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<String> {
+    let grants = &plugin.grants;
+    let missing = proven.component.manifest.needs.iter().filter(|need| match **need {
+        "upstreams" => grants.upstreams.is_empty(),
+        "request-body" => !grants.request_body,
+        "response-body" => !grants.response_body,
+        _ => true,
+    });
+    missing
+        .map(|need| {
+            let reason = format!("plugin `{}` may need `{need}`, which is not granted", plugin.name);
+            config.document.fault(&plugin.at, reason).to_string()
+        })
+        .collect()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(Fault::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl Builder {
+    /// Reads the file and builds what it says, after `previous`. Nothing that runs is touched.
+    ///
+    /// # Errors
+    ///
+    /// Every fault in the file, its plugins and its certificates.
+    pub(crate) async fn build(
+        &self,
+        path: &Path,
+        previous: Option<&Generation>,
+    ) -> Result<Generation, Failure> {
+        let config = config::load(path).map_err(Failure)?;
+        let uses = self.uses(&config).await?;
+        let upstreams = self.upstreams(&config, previous).await?;
+        let router = self.router(&config, &uses, &upstreams)?;
+        let access_log = self.access_log(&config, previous)?;
+        let tls = tls(&config)?;
+        Ok(Generation {
+            number: previous.map_or(1, |previous| previous.number + 1),
+            since: SystemTime::now(),
+            config,
+            router,
+            upstreams,
+            uses,
+            access_log,
+            tls,
+        })
+    }
+
+    /// Everything that [`Self::build`] checks, without running anything.
+    pub(crate) async fn check(&self, path: &Path) -> Result<Summary, Failure> {
+        let config = config::load(path).map_err(Failure)?;
+        let uses = self.uses(&config).await;
+        let tls = tls(&config);
+        let upstreams: Vec<_> = config
+            .upstreams
+            .values()
+            .filter_map(|wanted| self.new_upstream(&config, wanted).err())
+            .collect();
+        let mut faults: Vec<_> = upstreams.into_iter().flat_map(|failure| failure.0).collect();
+        faults.extend(tls.err().into_iter().flat_map(|failure| failure.0));
+        match uses {
+            Ok(uses) if faults.is_empty() => Ok(Summary::of(&config, &uses)),
+            Ok(_) => Err(Failure(faults)),
+            Err(failure) => {
+                faults.extend(failure.0);
+                Err(Failure(faults))
+            }
+        }
+    }
+
+    /// Loads, links and configures every use; all their faults together.
+    pub(crate) async fn uses(&self, config: &Config) -> Result<Vec<Arc<Use>>, Failure> {
+        let mut faults = Vec::new();
+        let mut uses = Vec::new();
+        let mut loaded: HashMap<&Path, Result<Arc<Component>, String>> = HashMap::new();
+        for plugin in &config.uses {
+            if !loaded.contains_key(plugin.component.as_path()) {
+                let component = self.load(&plugin.component, config).await;
+                loaded.insert(&plugin.component, component);
+            }
+            match &loaded[plugin.component.as_path()] {
+                Err(reason) => faults.push(fault(config, &plugin.at, reason.clone())),
+                Ok(component) => match self.prove(config, plugin, component).await {
+                    Ok(proven) => uses.push(Arc::new(proven)),
+                    Err(found) => faults.extend(found),
+                },
+            }
+        }
+        if faults.is_empty() { Ok(uses) } else { Err(Failure(faults)) }
+    }
+
+    async fn load(&self, path: &Path, config: &Config) -> Result<Arc<Component>, String> {
+        self.components.load(path).await.map_err(|error| match error {
+            LoadError::Read { ref path, .. } if !path.exists() => {
+                format!("{error}; the plugin directory is `{}`", config.plugin_directory.display())
+            }
+            error => error.to_string(),
+        })
+    }
+
+    async fn prove(
+        &self,
+        config: &Config,
+        plugin: &config::Use,
+        component: &Arc<Component>,
+    ) -> Result<Use, Vec<Fault>> {
+        let schema = serde_json::from_str(&component.manifest.config_schema).map_err(|error| {
+            let reason = format!("the plugin's config-schema is not JSON: {error}");
+            vec![fault(config, &plugin.at, reason)]
+        })?;
+        let faults = config::plugin_config_faults(&config.document, &schema, plugin);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let component = Arc::clone(component);
+        let (limits, metrics) = (&self.rate_limits, &*self.metrics);
+        let proven =
+            Use::new(plugin, component, &self.components, limits, metrics, self.workers).await;
+        let proven = proven.map_err(|error| {
+            let reason = format!("plugin `{}` refuses its configuration: {error}", plugin.name);
+            vec![fault(config, &plugin.config_at, reason)]
+        })?;
+        if let Some(hooks) = proven.unsupported_hooks() {
+            let reason = format!("plugin `{}` wants {hooks}: not supported by this version", plugin.name);
+            return Err(vec![fault(config, &plugin.at, reason)]);
+        }
+        Ok(proven)
+    }
+
+    async fn upstreams(
+        &self,
+        config: &Config,
+        previous: Option<&Generation>,
+    ) -> Result<HashMap<String, Arc<Upstream>>, Failure> {
+        let mut upstreams = HashMap::new();
+        for (name, wanted) in &config.upstreams {
+            let running = previous.and_then(|previous| previous.upstreams.get(name));
+            let upstream = match running {
+                // Files behind it may have changed, so one with certificates is made anew.
+                Some(running) if running.config == *wanted && wanted.tls.is_none() => {
+                    Arc::clone(running)
+                }
+                _ => self.upstream(config, wanted).await?,
+            };
+            upstreams.insert(name.clone(), upstream);
+        }
+        Ok(upstreams)
+    }
+
+    async fn upstream(
+        &self,
+        config: &Config,
+        wanted: &Arc<config::Upstream>,
+    ) -> Result<Arc<Upstream>, Failure> {
+        let upstream = Arc::new(self.new_upstream(config, wanted)?);
+        self.resolver.watch(&upstream).await;
+        Ok(upstream)
+    }
+
+    fn new_upstream(
+        &self,
+        config: &Config,
+        wanted: &Arc<config::Upstream>,
+    ) -> Result<Upstream, Failure> {
+        Upstream::new(wanted, &self.metrics, self.workers).map_err(|error| {
+            let at = Pointer::default().key("upstreams").key(&wanted.name).key("tls");
+            Failure(vec![fault(config, &at, error.to_string())])
+        })
+    }
+
+    fn router(
+        &self,
+        config: &Config,
+        uses: &[Arc<Use>],
+        upstreams: &HashMap<String, Arc<Upstream>>,
+    ) -> Result<Router<Arc<Route>>, Failure> {
+        let route = |route: &config::Route| Route {
+            name: route.name.clone(),
+            param_names: route.matching.path.names().to_vec(),
+            chain: Chain::new(route.plugins.iter().map(|at| Arc::clone(&uses[*at])).collect()),
+            end: end(&route.action, upstreams),
+            timeout: route.timeout,
+            metrics: RouteMetrics::new(&self.metrics, &route.name),
+        };
+        let routes =
+            config.routes.iter().map(|r| (r.matching.clone(), Arc::new(route(r)))).collect();
+        Router::new(routes).map_err(|conflicts| {
+            // The check of the configuration has found them already; this is its echo.
+            let at = Pointer::default().key("routes");
+            let reason = format!("{} routes are in conflict", conflicts.len());
+            Failure(vec![fault(config, &at, reason)])
+        })
+    }
+
+    fn access_log(
+        &self,
+        config: &Config,
+        previous: Option<&Generation>,
+    ) -> Result<Option<AccessLog>, Failure> {
+        let wanted = config.telemetry.access_log.as_ref();
+        if let Some(previous) = previous
+            && previous.config.telemetry.access_log.as_ref() == wanted
+        {
+            return Ok(previous.access_log.clone());
+        }
+        let opened = wanted
+            .map(|wanted| AccessLog::open(wanted, self.metrics.access_log_dropped.clone()));
+        opened.transpose().map_err(|error| {
+            let at = Pointer::default().key("telemetry").key("access_log").key("path");
+            Failure(vec![fault(config, &at, format!("cannot be opened: {error}"))])
+        })
+    }
+}
+
+/// Certificates are read again in each generation, so that a renewed one is taken up.
+fn tls(config: &Config) -> Result<Vec<Option<Arc<rustls::ServerConfig>>>, Failure> {
+    let server = |(index, listener): (usize, &config::Listener)| {
+        let Some(tls) = &listener.tls else { return Ok(None) };
+        listener::tls::server(tls).map(Some).map_err(|error| {
+            let at = Pointer::default().key("listeners").index(index).key("tls");
+            Failure(vec![fault(config, &at, error.to_string())])
+        })
+    };
+    config.listeners.iter().enumerate().map(server).collect()
+}
+
+fn end(action: &Action, upstreams: &HashMap<String, Arc<Upstream>>) -> End {
+    match action.clone() {
+        Action::Forward(forward) => End::Forward {
+            upstream: Arc::clone(&upstreams[&forward.upstream]),
+            path: forward.path,
+            host: forward.host,
+        },
+        Action::Redirect { status, location } => End::Redirect { status, location },
+        Action::Respond { status, headers, body } => End::Respond { status, headers, body },
+    }
+}
+
+pub(crate) fn fault(config: &Config, at: &Pointer, message: String) -> Fault {
+    config.document.fault(at, message)
+}

@@ -1,0 +1,25 @@
+//! Tollgate: a programmable API gateway whose policies are WebAssembly components.
+//!
+//! The modules stand in the order in which a request meets them; `gateway` tells its whole way.
+
+pub mod cli;
+pub mod config;
+pub mod server;
+mod worker;
+mod clock;
+mod listener;
+mod gateway;
+mod exchange;
+pub mod router;
+mod forwarding;
+mod chain;
+pub mod plugin;
+mod upstream;
+mod body;
+mod error;
+mod problem;
+mod generation;
+mod reload;
+mod telemetry;
+mod admin;
+pub mod explain;

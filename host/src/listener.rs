@@ -1,0 +1,135 @@
+//! Listening sockets of one worker: the accept loop, connection slots, the drain.
+
+mod client;
+mod connection;
+mod io;
+mod sockets;
+pub(crate) mod tls;
+mod watch;
+
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use prometheus::IntGauge;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch as signal},
+    task::JoinSet,
+    time::{sleep, timeout_at},
+};
+
+use self::connection::Arrival;
+use crate::gateway::Gateway;
+
+pub(crate) use self::{client::Client, sockets::Sockets, watch::{SWEEP, Watch}};
+
+/// After an accept that failed: out of file descriptors, most likely, which takes a moment.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// One worker's part of one listener.
+pub(crate) struct Listener {
+    pub(crate) socket: std::net::TcpListener,
+    /// Which of the configuration's listeners it is.
+    pub(crate) index: usize,
+    pub(crate) gateway: Arc<Gateway>,
+    /// Connection slots of all listeners and workers.
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) open: IntGauge,
+    /// When to stop; `Some`: open connections may take until then.
+    pub(crate) stop: signal::Receiver<Option<Instant>>,
+}
+
+impl Listener {
+    /// Accepts until told to stop, then lets open connections finish for as long as it was told.
+    pub(crate) async fn serve(mut self) {
+        let socket = match self.socket.try_clone().and_then(TcpListener::from_std) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::error!(%error, "a listening socket cannot be used"),
+        };
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, peer, slot) = tokio::select! {
+                biased;
+                () = told(&mut self.stop) => break,
+                // Takes out what has ended, or the set would only grow.
+                Some(_) = connections.join_next() => continue,
+                accepted = accept(&socket, &self.slots) => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        refused(&error).await;
+                        continue;
+                    }
+                },
+            };
+            connections.spawn(self.arrival(stream, peer, slot).serve());
+        }
+        self.accept_queued(&socket, &mut connections);
+        drop(socket);
+        self.drain(connections).await;
+    }
+
+    /// All that a client can delay, the TLS handshake too, happens in the connection's own task.
+    fn arrival(&self, stream: TcpStream, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Arrival {
+        Arrival {
+            stream,
+            peer,
+            slot,
+            listener: self.index,
+            gateway: Arc::clone(&self.gateway),
+            watch: Arc::clone(&self.watch),
+            open: self.open.clone(),
+        }
+    }
+
+    /// Clients that the kernel has already let in get their answer too.
+    fn accept_queued(&self, socket: &TcpListener, connections: &mut JoinSet<()>) {
+        use std::task::{Context, Poll, Waker};
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Ok((stream, peer))) = socket.poll_accept(&mut cx) {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
+            connections.spawn(self.arrival(stream, peer, slot).serve());
+        }
+    }
+
+    async fn drain(&self, mut connections: JoinSet<()>) {
+        self.watch.drain();
+        let until = (*self.stop.borrow()).unwrap_or_else(Instant::now);
+        let ended = async { while connections.join_next().await.is_some() {} };
+        if timeout_at(until.into(), ended).await.is_err() {
+            tracing::warn!(open = connections.len(), "closing connections that did not finish in time");
+            connections.shutdown().await;
+        }
+    }
+}
+
+/// Ends when it is time to stop.
+async fn told(stop: &mut signal::Receiver<Option<Instant>>) {
+    // An error means that whoever could tell is gone, which is as good a reason.
+    let _ = stop.wait_for(Option::is_some).await;
+}
+
+/// The next connection, once there is a slot for it. Waiting for the slot first leaves clients
+/// that cannot be served in the backlog, instead of accepting and then ignoring them.
+///
+/// Cancel safe: a slot taken but not used goes back.
+async fn accept(
+    socket: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.expect("never closed");
+    let (stream, peer) = socket.accept().await?;
+    Ok((stream, peer, slot))
+}
+
+async fn refused(error: &std::io::Error) {
+    // The client was gone before it was accepted: nothing of ours.
+    if !matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
+        tracing::warn!(%error, "accept failed");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}

@@ -1,0 +1,226 @@
+//! One client connection: TLS, HTTP/1.1 or HTTP/2, its exchanges, its end.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http_body::{Body, Frame, SizeHint};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    service::{Service, service_fn},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use prometheus::IntGauge;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    client::Client,
+    io::Watched,
+    tls,
+    watch::{Active, Connection, Order, Watch},
+};
+use crate::{config::Limits, gateway::Gateway};
+
+/// A connection that has just been accepted.
+pub(super) struct Arrival {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) listener: usize,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) watch: Arc<Watch>,
+    pub(super) open: IntGauge,
+}
+
+impl Arrival {
+    /// Serves the connection to its end.
+    pub(super) async fn serve(self) {
+        let Self { stream, peer, slot, listener, gateway, watch, open } = self;
+        open.inc();
+        // An error means that the client is gone; reading will tell.
+        let _ = stream.set_nodelay(true);
+        let place = watch.enter();
+        let generation = gateway.current();
+        let limits = generation.config.limits.clone();
+        let tls = generation.tls[listener].clone();
+        drop(generation);
+        let served = Served { gateway, limits, connection: Arc::clone(&place.connection) };
+        match tls {
+            None => served.http(stream, Client::new(peer, None), Detected::ByPreface).await,
+            Some(config) => served.https(stream, peer, config.into()).await,
+        }
+        open.dec();
+        drop((place, slot));
+    }
+}
+
+/// What a connection is served with.
+struct Served {
+    gateway: Arc<Gateway>,
+    /// Those of the moment in which it was accepted.
+    limits: Limits,
+    connection: Arc<Connection>,
+}
+
+/// Which HTTP a connection speaks, and how that is known.
+enum Detected {
+    /// HTTP/2 with prior knowledge, else HTTP/1.1.
+    ByPreface,
+    Http1,
+    Http2,
+}
+
+impl Served {
+    async fn https(self, stream: TcpStream, peer: SocketAddr, acceptor: TlsAcceptor) {
+        let handshake = timeout(self.limits.header_timeout, acceptor.accept(stream));
+        let stream = match handshake.await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
+        };
+        let session = stream.get_ref().1;
+        let detected = match session.alpn_protocol() {
+            Some(b"h2") => Detected::Http2,
+            _ => Detected::Http1,
+        };
+        let client = Client::new(peer, Some(tls::describe(session)));
+        self.http(stream, client, detected).await;
+    }
+
+    async fn http<S>(self, stream: S, client: Client, detected: Detected)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let builder = builder(&self.limits, &detected);
+        let multiplexed = matches!(detected, Detected::Http2);
+        let stream = Watched::new(stream, Arc::clone(&self.connection), multiplexed);
+        let client = Arc::new(client);
+        // One count for the connection: those inside are shared by all workers, and counting on
+        // them for each request would have the workers wait for each other.
+        let served = Arc::new(self);
+        let service = service_fn(|request: Request<Incoming>| {
+            let active = served.connection.begin_exchange();
+            let (served, client) = (Arc::clone(&served), Arc::clone(&client));
+            async move {
+                let response = served.gateway.serve(request, client).await;
+                Ok::<_, Infallible>(response.map(|body| Guarded { body, _active: active }))
+            }
+        });
+        let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let connection = &*served.connection;
+        let serving = Obedient { serving: Box::pin(serving), connection, told: false };
+        if let Err(error) = serving.await {
+            tracing::debug!(peer = %client.peer, error, "a connection ended with an error");
+        }
+    }
+}
+
+fn builder(limits: &Limits, detected: &Detected) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // The watch times heads, and without a timer for each.
+        .header_read_timeout(None)
+        .max_headers(limits.max_headers)
+        .max_buf_size(limits.max_header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2_max_concurrent_streams)
+        .max_pending_accept_reset_streams(limits.http2_max_reset_streams)
+        .initial_stream_window_size(limits.http2_initial_window)
+        .initial_connection_window_size(limits.http2_initial_window)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
+    match detected {
+        Detected::ByPreface => builder,
+        Detected::Http1 => builder.http1_only(),
+        Detected::Http2 => builder.http2_only(),
+    }
+}
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A connection that does as the watch says.
+struct Obedient<'a, C> {
+    serving: Pin<Box<C>>,
+    connection: &'a Connection,
+    /// It has been told to finish.
+    told: bool,
+}
+
+/// A connection that can be told to finish.
+trait Finish: Future<Output = Result<(), Error>> {
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<S, F, B> Finish for auto::UpgradeableConnection<'_, TokioIo<Watched<S>>, F, TokioExecutor>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    F: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    F::Future: Send + 'static,
+    B: Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Error>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<C: Finish> Future for Obedient<'_, C> {
+    type Output = Result<(), String>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.connection.register(cx.waker());
+        match self.connection.orders() {
+            Order::GoOn | Order::TimeOut => {}
+            Order::Kill => return Poll::Ready(Err("it was over its time".into())),
+            Order::Close if self.told => {}
+            Order::Close => {
+                self.told = true;
+                self.serving.as_mut().finish();
+            }
+        }
+        self.serving.as_mut().poll(cx).map_err(|error| error.to_string())
+    }
+}
+
+/// A response body that keeps its connection busy until it has gone out.
+struct Guarded<B> {
+    body: B,
+    _active: Active,
+}
+
+impl<B: Body + Unpin> Body for Guarded<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,166 @@
+//! A client's byte stream under watch: the connection's phase is kept, stalls are noticed, and
+//! answers that the HTTP library writes by itself get a body.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::watch::{Connection, Order};
+use crate::problem;
+
+/// Wraps the stream of one connection.
+pub(super) struct Watched<S> {
+    stream: S,
+    connection: Arc<Connection>,
+    /// HTTP/2: reads are frames, and no write is a bare HTTP/1.1 response.
+    pub(super) multiplexed: bool,
+    /// A problem response that is being written in place of the library's.
+    problem: Bytes,
+    timed_out: bool,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, connection: Arc<Connection>, multiplexed: bool) -> Self {
+        Self { stream, connection, multiplexed, problem: Bytes::new(), timed_out: false }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.connection.orders() == Order::TimeOut {
+            return self.time_out(cx);
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if let Some(first) = buffer.filled().get(before) {
+            // Only HTTP/2's preface begins with `PRI`; that an HTTP/1.1 request is taken for it
+            // costs no more than the longer of two time-outs.
+            self.multiplexed |= *first == b'P' && buffer.filled()[before..].starts_with(b"PRI ");
+            self.connection.has_read(self.multiplexed);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
+    /// Tells a client whose request head took too long, and ends the stream.
+    fn time_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !std::mem::replace(&mut self.timed_out, true) && !self.multiplexed {
+            let problem = problem::raw(StatusCode::REQUEST_TIMEOUT);
+            // A client that does not even read this misses nothing.
+            let _ = Pin::new(&mut self.stream).poll_write(cx, &problem);
+            let _ = Pin::new(&mut self.stream).poll_flush(cx);
+        }
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Writes what is left of a problem.
+    fn write_problem(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.problem.is_empty() {
+            let Self { stream, problem, .. } = self;
+            match Pin::new(stream).poll_write(cx, problem) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => problem.advance(written),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &polled {
+            Poll::Pending => self.connection.waits_to_write(),
+            Poll::Ready(_) => self.connection.has_written(),
+        }
+        polled
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.multiplexed
+            && self.connection.is_between_exchanges()
+            && let Some(status) = refusal(bytes)
+        {
+            self.problem = problem::raw(status);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.note(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.write_problem(cx))?;
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.note(polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.write_problem(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// The status, if `bytes` are a refusal that hyper wrote by itself: a whole HTTP/1.1 head with
+/// nothing but `connection`, `content-length: 0` and `date`. Every response of the gateway has an
+/// `x-request-id` and so is none.
+fn refusal(bytes: &[u8]) -> Option<StatusCode> {
+    if !bytes.starts_with(b"HTTP/1.1 4") || !bytes.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let mut lines = text.trim_end().split("\r\n");
+    let status = lines.next()?.get(9..12)?.parse().ok()?;
+    let own = |line: &str| {
+        line == "connection: close" || line == "content-length: 0" || line.starts_with("date: ")
+    };
+    lines.all(own).then_some(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_without_a_body_is_replaced() {
+        let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
+        assert_eq!(refusal(bare.as_bytes()), Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        for other in [
+            "HTTP/1.1 404 Not Found\r\nx-request-id: 1\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\nab",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n",
+        ] {
+            assert_eq!(refusal(other.as_bytes()), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Compiled components on disk, by digest and engine, so that a restart does not compile again.
+//!
+//! Compiled code runs with the process's rights. So it is only ever read from a folder that
+//! nobody but the process's user can write.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use wasmtime::component::Component;
+
+/// A folder of compiled components.
+#[derive(Clone, Debug)]
+pub(super) struct CompiledCache {
+    folder: PathBuf,
+}
+
+impl CompiledCache {
+    /// The cache in `folder`, which is made where it is missing; `None` where it cannot be
+    /// trusted or made, with the reason in the log.
+    pub(super) fn open(folder: &Path) -> Option<Self> {
+        match prepare(folder) {
+            Ok(()) => Some(Self { folder: folder.to_owned() }),
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "compiled plugins are not cached");
+                None
+            }
+        }
+    }
+
+    /// The compiled form of the component with this digest, for this engine.
+    #[expect(unsafe_code, reason = "loading compiled code is what the cache is for")]
+    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Component> {
+        let path = self.path(engine, digest);
+        path.exists().then_some(())?;
+        // SAFETY: the file was written by `put` of this user: `prepare` has refused folders that
+        // others can write. Wasmtime itself refuses code of another version or configuration.
+        match unsafe { Component::deserialize_file(engine, &path) } {
+            Ok(component) => Some(component),
+            Err(error) => {
+                tracing::debug!(path = %path.display(), %error, "compiled plugin is not usable");
+                None
+            }
+        }
+    }
+
+    /// Keeps a compiled component; a failure costs only the next start's time.
+    pub(super) fn put(&self, engine: &wasmtime::Engine, digest: &str, component: &Component) {
+        let path = self.path(engine, digest);
+        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        let written = component
+            .serialize()
+            .map_err(io::Error::other)
+            .and_then(|code| fs::write(&temporary, code))
+            .and_then(|()| fs::rename(&temporary, &path));
+        if let Err(error) = written {
+            tracing::debug!(path = %path.display(), %error, "compiled plugin was not cached");
+        }
+    }
+
+    fn path(&self, engine: &wasmtime::Engine, digest: &str) -> PathBuf {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        self.folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
+    }
+}
+
+fn prepare(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let metadata = fs::metadata(folder)?;
+    let user = fs::metadata("/proc/self")?.uid();
+    if metadata.uid() != user || metadata.permissions().mode() & 0o022 != 0 {
+        return Err(io::Error::other("others than this process's user could write the folder"));
+    }
+    Ok(())
+}

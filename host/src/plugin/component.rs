@@ -1,0 +1,223 @@
+//! From a file to a linked component: read, compile once for each digest, describe.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Weak},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use parking_lot::Mutex;
+use wasmtime::Store;
+
+use super::{
+    bindings::{PluginPre, exports::tollgate::plugin::filter::Need},
+    cache::CompiledCache,
+    engine::Engine,
+    pool,
+    state::State,
+    usage::Settings,
+};
+
+/// A compiled component that fits the world, shared by all uses of the same bytes.
+pub struct Component {
+    pub manifest: Manifest,
+    /// Hex SHA-256 of the file.
+    pub digest: String,
+    /// Bytes of the file.
+    pub size: usize,
+    pub(super) pre: PluginPre<State>,
+    imports: Vec<String>,
+}
+
+impl Component {
+    /// The interfaces that it imports, with their versions.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// The world that it is written for.
+    pub fn world(&self) -> String {
+        format!("tollgate:plugin@{WORLD_VERSION}")
+    }
+}
+
+/// What a plugin says of itself.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    pub name: String,
+    pub version: String,
+    pub summary: String,
+    /// JSON Schema of the configuration, as text.
+    pub config_schema: String,
+    /// `upstreams`, `request-body` and the like: what it will ask for.
+    pub needs: Vec<&'static str>,
+}
+
+/// Why a component cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("cannot read `{path}`: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("`{path}` is a core WebAssembly module, not a component; build it for wasm32-wasip2")]
+    Module { path: PathBuf },
+    #[error("`{path}` is not a WebAssembly component: {reason}")]
+    NotAComponent { path: PathBuf, reason: String },
+    #[error(
+        "`{path}` is written for `tollgate:plugin@{theirs}`; this gateway knows `tollgate:plugin@{ours}`"
+    )]
+    UnknownVersion { path: PathBuf, theirs: String, ours: &'static str },
+    #[error("`{path}` does not fit the world `tollgate:plugin`: {reason}")]
+    OtherWorld { path: PathBuf, reason: String },
+    #[error("`{path}` cannot describe itself: {reason}")]
+    Describe { path: PathBuf, reason: String },
+}
+
+/// The version of the world that this gateway speaks.
+const WORLD_VERSION: &str = "0.1.0";
+
+/// Every component in use, so that the same bytes are compiled once.
+pub struct Components {
+    engine: Engine,
+    cache: Option<CompiledCache>,
+    loaded: Mutex<HashMap<String, Weak<Component>>>,
+}
+
+impl Components {
+    /// `cache`: the folder for compiled code; `None`: every start compiles.
+    pub fn new(engine: Engine, cache: Option<&Path>) -> Self {
+        let cache = cache.and_then(CompiledCache::open);
+        Self { engine, cache, loaded: Mutex::default() }
+    }
+
+    /// Loads the component in `path`. Takes as long as compiling does: never call it on a worker.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is not a component of this world.
+    pub async fn load(&self, path: &Path) -> Result<Arc<Component>, LoadError> {
+        let bytes = std::fs::read(path)
+            .map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        let digest = hex::encode(digest(&SHA256, &bytes));
+        if let Some(loaded) = self.loaded.lock().get(&digest).and_then(Weak::upgrade) {
+            return Ok(loaded);
+        }
+        let component = Arc::new(self.build(path, bytes, digest.clone()).await?);
+        let mut loaded = self.loaded.lock();
+        loaded.retain(|_, component| component.strong_count() > 0);
+        loaded.insert(digest, Arc::downgrade(&component));
+        Ok(component)
+    }
+
+    async fn build(
+        &self,
+        path: &Path,
+        bytes: Vec<u8>,
+        digest: String,
+    ) -> Result<Component, LoadError> {
+        check_kind(path, &bytes)?;
+        let compiled = self.compile(path, &bytes, &digest)?;
+        let pre = self
+            .engine
+            .linker
+            .instantiate_pre(&compiled)
+            .and_then(PluginPre::new)
+            .map_err(|error| wrong_world(path, &compiled, &self.engine, &error))?;
+        let manifest = describe(&self.engine, &pre).await.map_err(|error| {
+            LoadError::Describe { path: path.to_owned(), reason: format!("{error:#}") }
+        })?;
+        let imports = imports(&compiled, &self.engine);
+        Ok(Component { manifest, digest, size: bytes.len(), pre, imports })
+    }
+
+    fn compile(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<wasmtime::component::Component, LoadError> {
+        let engine = &self.engine.engine;
+        if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
+            return Ok(cached);
+        }
+        let compiled = wasmtime::component::Component::new(engine, bytes).map_err(|error| {
+            LoadError::NotAComponent { path: path.to_owned(), reason: format!("{error:#}") }
+        })?;
+        if let Some(cache) = &self.cache {
+            cache.put(engine, digest, &compiled);
+        }
+        Ok(compiled)
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+/// Tells a core module, and anything else that is no component, before the compiler does.
+fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+    if wasmparser::Parser::is_component(bytes) {
+        return Ok(());
+    }
+    if wasmparser::Parser::is_core_wasm(bytes) {
+        return Err(LoadError::Module { path: path.to_owned() });
+    }
+    let reason = "it does not begin as one".to_owned();
+    Err(LoadError::NotAComponent { path: path.to_owned(), reason })
+}
+
+/// Why linking failed: another version of the world, or another world.
+fn wrong_world(
+    path: &Path,
+    component: &wasmtime::component::Component,
+    engine: &Engine,
+    error: &wasmtime::Error,
+) -> LoadError {
+    let path = path.to_owned();
+    match exported_version(component, engine) {
+        Some(theirs) if theirs != WORLD_VERSION => {
+            LoadError::UnknownVersion { path, theirs, ours: WORLD_VERSION }
+        }
+        _ => LoadError::OtherWorld { path, reason: format!("{error:#}") },
+    }
+}
+
+fn imports(component: &wasmtime::component::Component, engine: &Engine) -> Vec<String> {
+    let kind = component.component_type();
+    kind.imports(&engine.engine).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn exported_version(
+    component: &wasmtime::component::Component,
+    engine: &Engine,
+) -> Option<String> {
+    let kind = component.component_type();
+    let mut exports = kind.exports(&engine.engine);
+    exports
+        .find_map(|(name, _)| name.strip_prefix("tollgate:plugin/filter@").map(str::to_owned))
+}
+
+/// Asks the plugin who it is, in an instance of its own with the default limits.
+async fn describe(engine: &Engine, pre: &PluginPre<State>) -> wasmtime::Result<Manifest> {
+    let mut store: Store<State> = pool::store(engine, Arc::new(Settings::for_describing()));
+    let plugin = pre.instantiate_async(&mut store).await?;
+    let manifest = plugin.tollgate_plugin_filter().call_describe(&mut store).await?;
+    Ok(Manifest {
+        name: manifest.name,
+        version: manifest.version,
+        summary: manifest.summary,
+        config_schema: manifest.config_schema,
+        needs: manifest.needs.iter().map(need).collect(),
+    })
+}
+
+fn need(need: &Need) -> &'static str {
+    match need {
+        Need::Upstreams => "upstreams",
+        Need::Store => "store",
+        Need::RequestBody => "request-body",
+        Need::ResponseBody => "response-body",
+        Need::Cache => "cache",
+    }
+}

@@ -1,0 +1,137 @@
+//! `http-client`: a plugin's own requests, through the upstreams that its use was granted.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use http::{HeaderMap, Method, Request, Response, Uri, header::HOST, uri::PathAndQuery};
+use tokio::time::timeout_at;
+use wasmtime::{Result, component::Resource};
+
+use super::fields;
+use crate::{
+    body::Body,
+    exchange::Chain,
+    plugin::{
+        bindings::tollgate::plugin::{
+            http_client::{Call, CallError, Host},
+            types::{Field, Refused},
+        },
+        state::{ResponseHandle, State},
+    },
+    upstream::{Upstream, UpstreamError},
+};
+
+type Answer = Result<Resource<ResponseHandle>, CallError>;
+
+/// A call that may be made: checked, counted, ready to go.
+struct Prepared {
+    upstream: Arc<Upstream>,
+    request: Request<Body>,
+    deadline: Instant,
+}
+
+impl Host for State {
+    async fn send(&mut self, call: Call) -> Result<Answer> {
+        let answer = match self.prepare(call) {
+            Ok(prepared) => prepared.send().await,
+            Err(error) => Err(error),
+        };
+        self.hand_over(answer)
+    }
+
+    async fn send_all(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
+        let prepared: Vec<_> = calls.into_iter().map(|call| self.prepare(call)).collect();
+        let answers = join_all(prepared.into_iter().map(async |prepared| match prepared {
+            Ok(prepared) => prepared.send().await,
+            Err(error) => Err(error),
+        }))
+        .await;
+        answers.into_iter().map(|answer| self.hand_over(answer)).collect()
+    }
+}
+
+impl State {
+    fn prepare(&mut self, call: Call) -> Result<Prepared, CallError> {
+        if !self.settings.grants.upstreams.contains(&call.upstream) {
+            return Err(CallError::NotGranted);
+        }
+        let limit = self.settings.limits.calls;
+        // Outside of an exchange there is no deadline and nobody to answer.
+        let exchange = self.exchange_mut().map_err(|_| CallError::NotGranted)?;
+        exchange.calls += 1;
+        if exchange.calls > limit {
+            let reason = format!("an exchange may make {limit} calls");
+            return Err(CallError::Invalid(reason));
+        }
+        let upstream = exchange.generation.upstreams.get(&call.upstream);
+        let upstream = Arc::clone(upstream.ok_or(CallError::UnknownUpstream)?);
+        let patience = call.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let own = patience.map(|patience| Instant::now() + patience);
+        let deadline = own.map_or(exchange.deadline, |own| own.min(exchange.deadline));
+        let request = request(call, &upstream)?;
+        Ok(Prepared { upstream, request, deadline })
+    }
+
+    fn hand_over(&mut self, answer: Result<Response<Body>, CallError>) -> Result<Answer> {
+        Ok(match answer {
+            Ok(response) => Ok(self.own(response)?),
+            Err(error) => Err(error),
+        })
+    }
+}
+
+impl Prepared {
+    async fn send(self) -> Result<Response<Body>, CallError> {
+        let sending = self.upstream.call(self.request);
+        match timeout_at(self.deadline.into(), sending).await {
+            Err(_) => Err(CallError::TimedOut),
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(call_error(&error)),
+        }
+    }
+}
+
+fn request(call: Call, upstream: &Upstream) -> Result<Request<Body>, CallError> {
+    let invalid = |reason: String| CallError::Invalid(reason);
+    let method = Method::from_bytes(call.method.as_bytes())
+        .ok()
+        .filter(|method| method != Method::CONNECT)
+        .ok_or_else(|| invalid(format!("`{}` is not a method", call.method)))?;
+    let target = PathAndQuery::try_from(call.target.as_str())
+        .ok()
+        .filter(|_| call.target.starts_with('/'))
+        .ok_or_else(|| invalid(format!("`{}` is not a path and query", call.target)))?;
+    let mut request = Request::new(call.body.map_or(Body::Empty, Body::full));
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::from(target);
+    *request.headers_mut() = headers(call.headers)?;
+    request.headers_mut().insert(HOST, upstream.host_field());
+    Ok(request)
+}
+
+fn headers(lines: Vec<Field>) -> Result<HeaderMap, CallError> {
+    let mut headers = HeaderMap::with_capacity(lines.len() + 2);
+    for Field { name, value } in lines {
+        fields::append(&mut headers, &name, value).map_err(|refused| {
+            CallError::Invalid(match refused {
+                Refused::Invalid(reason) => reason,
+                _ => format!("`{name}` is the gateway's to set"),
+            })
+        })?;
+    }
+    Ok(headers)
+}
+
+fn call_error(error: &UpstreamError) -> CallError {
+    let text = Chain(error).to_string();
+    match error {
+        UpstreamError::TimedOut { .. } => CallError::TimedOut,
+        UpstreamError::Unresolved { .. } | UpstreamError::Unreachable { .. } => {
+            CallError::Unreachable(text)
+        }
+        UpstreamError::Closed { .. } | UpstreamError::Protocol { .. } => CallError::Protocol(text),
+    }
+}

@@ -1,0 +1,184 @@
+//! `types.request`: the exchange's request, looked at and changed where it stands.
+
+use http::{Method, uri::PathAndQuery};
+use percent_encoding::percent_decode_str;
+use wasmtime::{Result, component::Resource};
+
+use super::fields;
+use crate::{
+    body::{Body, BodyError as Ended, ReadError},
+    plugin::{
+        bindings::tollgate::plugin::types::{
+            self, BodyError, ClientCertificate, Field, HostRequest, Peer, Refused, TlsInfo,
+        },
+        state::{RequestHandle, State},
+    },
+};
+
+type Handle = Resource<RequestHandle>;
+
+impl types::Host for State {}
+
+impl HostRequest for State {
+    fn id(&mut self, _: Handle) -> Result<String> {
+        Ok(self.exchange()?.id().to_owned())
+    }
+
+    fn route(&mut self, _: Handle) -> Result<String> {
+        Ok(self.exchange()?.route_name().to_owned())
+    }
+
+    fn peer(&mut self, _: Handle) -> Result<Peer> {
+        let exchange = self.exchange()?;
+        let address = exchange.client_address().to_string();
+        let tls = exchange.client.tls.as_ref().map(|tls| TlsInfo {
+            version: tls.version.to_owned(),
+            server_name: tls.server_name.clone(),
+            client_certificate: tls.certificate.as_ref().map(|certificate| ClientCertificate {
+                subject: certificate.subject.clone(),
+                alternative_names: certificate.alternative_names.clone(),
+                sha256: certificate.sha256.clone(),
+            }),
+        });
+        Ok(Peer { address, tls })
+    }
+
+    fn method(&mut self, _: Handle) -> Result<String> {
+        Ok(self.exchange()?.request.method.as_str().to_owned())
+    }
+
+    fn set_method(&mut self, _: Handle, method: String) -> Result<Result<(), Refused>> {
+        let parsed = match Method::from_bytes(method.as_bytes()) {
+            Ok(Method::CONNECT) | Err(_) => {
+                return Ok(Err(Refused::Invalid(format!("`{method}` is not a method to forward"))));
+            }
+            Ok(parsed) => parsed,
+        };
+        self.exchange_mut()?.request.method = parsed;
+        Ok(Ok(()))
+    }
+
+    fn scheme(&mut self, _: Handle) -> Result<String> {
+        Ok(self.exchange()?.client.scheme().to_owned())
+    }
+
+    fn authority(&mut self, _: Handle) -> Result<String> {
+        let host = self.exchange()?.request.headers.get(http::header::HOST);
+        Ok(host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned())
+    }
+
+    fn path(&mut self, _: Handle) -> Result<String> {
+        Ok(self.exchange()?.uri().path().to_owned())
+    }
+
+    fn query(&mut self, _: Handle) -> Result<Option<String>> {
+        Ok(self.exchange()?.uri().query().map(str::to_owned))
+    }
+
+    fn set_target(&mut self, _: Handle, target: String) -> Result<Result<(), Refused>> {
+        let parsed = match PathAndQuery::try_from(target.as_str()) {
+            Ok(parsed) if target.starts_with('/') => parsed,
+            _ => {
+                let reason = "a target is a path that begins with `/`, with an optional query";
+                return Ok(Err(Refused::Invalid(reason.into())));
+            }
+        };
+        self.exchange_mut()?.target = Some(parsed);
+        Ok(Ok(()))
+    }
+
+    fn param(&mut self, _: Handle, name: String) -> Result<Option<String>> {
+        let raw = self.exchange()?.param(&name);
+        Ok(raw.map(|raw| percent_decode_str(raw).decode_utf8_lossy().into_owned()))
+    }
+
+    fn header(&mut self, _: Handle, name: String) -> Result<Option<String>> {
+        Ok(fields::joined(&self.exchange()?.request.headers, &name))
+    }
+
+    fn headers(&mut self, _: Handle, name: Option<String>) -> Result<Vec<Field>> {
+        Ok(fields::lines(&self.exchange()?.request.headers, name.as_deref()))
+    }
+
+    fn set_header(
+        &mut self,
+        _: Handle,
+        name: String,
+        value: String,
+    ) -> Result<Result<(), Refused>> {
+        Ok(fields::set(&mut self.exchange_mut()?.request.headers, &name, value))
+    }
+
+    fn append_header(
+        &mut self,
+        _: Handle,
+        name: String,
+        value: String,
+    ) -> Result<Result<(), Refused>> {
+        Ok(fields::append(&mut self.exchange_mut()?.request.headers, &name, value))
+    }
+
+    fn remove_header(&mut self, _: Handle, name: String) -> Result<Result<(), Refused>> {
+        Ok(fields::remove(&mut self.exchange_mut()?.request.headers, &name))
+    }
+
+    async fn body(&mut self, _: Handle) -> Result<Result<Vec<u8>, BodyError>> {
+        if !self.settings.grants.request_body {
+            return Ok(Err(BodyError::NotGranted));
+        }
+        let limit = self.settings.limits.max_body;
+        let body = &mut self.exchange_mut()?.request_body;
+        Ok(body.read(limit).await.map(Vec::from).map_err(|error| body_error(&error)))
+    }
+
+    fn set_body(&mut self, _: Handle, body: Vec<u8>) -> Result<Result<(), Refused>> {
+        if !self.settings.grants.request_body {
+            return Ok(Err(Refused::NotGranted));
+        }
+        let exchange = self.exchange_mut()?;
+        // The gateway states the new length; the old one would frame another body.
+        exchange.request.headers.remove(http::header::CONTENT_LENGTH);
+        exchange.request_body = Body::full(body);
+        Ok(Ok(()))
+    }
+
+    fn attribute(&mut self, _: Handle, name: String) -> Result<Option<String>> {
+        Ok(self.exchange()?.attribute(&name).map(str::to_owned))
+    }
+
+    fn set_attribute(&mut self, _: Handle, name: String, value: String) -> Result<()> {
+        let plugin = self.settings.name.clone();
+        let exchange = self.exchange_mut()?;
+        if exchange.set_attribute(name, value).is_err() {
+            tracing::warn!(%plugin, request_id = exchange.id(), "the exchange has no room for another attribute");
+        }
+        Ok(())
+    }
+
+    fn set_upstream(&mut self, _: Handle, name: String) -> Result<Result<(), Refused>> {
+        if !self.settings.grants.upstreams.contains(&name) {
+            return Ok(Err(Refused::NotGranted));
+        }
+        let exchange = self.exchange_mut()?;
+        if !exchange.generation.upstreams.contains_key(&name) {
+            return Ok(Err(Refused::Unknown));
+        }
+        exchange.upstream = Some(name);
+        Ok(Ok(()))
+    }
+
+    fn drop(&mut self, _: Handle) -> Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) fn body_error(error: &ReadError) -> BodyError {
+    match error {
+        ReadError::TooLarge(limit) => BodyError::TooLarge(*limit),
+        ReadError::Ended(Ended::TooLarge { limit }) => BodyError::TooLarge(*limit),
+        ReadError::Ended(
+            Ended::ClientIdle { .. } | Ended::UpstreamIdle { .. } | Ended::Deadline { .. },
+        ) => BodyError::TimedOut,
+        ReadError::Ended(Ended::ClientAborted | Ended::UpstreamAborted) => BodyError::Aborted,
+    }
+}

@@ -1,0 +1,102 @@
+//! `types.response`: the exchange's response, a fetched one, or one that the plugin makes.
+
+use http::{Response, StatusCode, header::CONTENT_LENGTH};
+use wasmtime::{Result, component::Resource};
+
+use super::{fields, request::body_error};
+use crate::{
+    body::Body,
+    plugin::{
+        bindings::tollgate::plugin::types::{BodyError, Field, HostResponse, Refused},
+        state::{ResponseHandle, State},
+    },
+};
+
+type Handle = Resource<ResponseHandle>;
+
+impl HostResponse for State {
+    fn new(&mut self, status: u16) -> Result<Handle> {
+        let mut response = Response::new(Body::Empty);
+        // A constructor cannot fail: what is no final status becomes the status of a fault.
+        *response.status_mut() =
+            final_status(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Ok(self.own(response)?)
+    }
+
+    fn status(&mut self, response: Handle) -> Result<u16> {
+        Ok(self.response(&response)?.status().as_u16())
+    }
+
+    fn set_status(&mut self, response: Handle, status: u16) -> Result<Result<(), Refused>> {
+        let response = self.response(&response)?;
+        let Some(status) = final_status(status) else {
+            let reason = format!("{status} is not a status from 200 to 599");
+            return Ok(Err(Refused::Invalid(reason)));
+        };
+        *response.status_mut() = status;
+        Ok(Ok(()))
+    }
+
+    fn header(&mut self, response: Handle, name: String) -> Result<Option<String>> {
+        Ok(fields::joined(self.response(&response)?.headers(), &name))
+    }
+
+    fn headers(&mut self, response: Handle, name: Option<String>) -> Result<Vec<Field>> {
+        Ok(fields::lines(self.response(&response)?.headers(), name.as_deref()))
+    }
+
+    fn set_header(
+        &mut self,
+        response: Handle,
+        name: String,
+        value: String,
+    ) -> Result<Result<(), Refused>> {
+        Ok(fields::set(self.response(&response)?.headers_mut(), &name, value))
+    }
+
+    fn append_header(
+        &mut self,
+        response: Handle,
+        name: String,
+        value: String,
+    ) -> Result<Result<(), Refused>> {
+        Ok(fields::append(self.response(&response)?.headers_mut(), &name, value))
+    }
+
+    fn remove_header(&mut self, response: Handle, name: String) -> Result<Result<(), Refused>> {
+        Ok(fields::remove(self.response(&response)?.headers_mut(), &name))
+    }
+
+    async fn body(&mut self, response: Handle) -> Result<Result<Vec<u8>, BodyError>> {
+        // What a plugin fetched itself it may read; the exchange's own needs the grant.
+        if self.is_of_the_exchange(&response) && !self.settings.grants.response_body {
+            return Ok(Err(BodyError::NotGranted));
+        }
+        let limit = self.settings.limits.max_body;
+        let response = self.response(&response)?;
+        let read = response.body_mut().read(limit).await;
+        Ok(read.map(Vec::from).map_err(|error| body_error(&error)))
+    }
+
+    fn set_body(&mut self, response: Handle, body: Vec<u8>) -> Result<Result<(), Refused>> {
+        if self.is_of_the_exchange(&response) && !self.settings.grants.response_body {
+            return Ok(Err(Refused::NotGranted));
+        }
+        let response = self.response(&response)?;
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::full(body);
+        Ok(Ok(()))
+    }
+
+    fn drop(&mut self, response: Handle) -> Result<()> {
+        if response.owned() {
+            self.disown(&response)?;
+        }
+        Ok(())
+    }
+}
+
+/// A status that ends an exchange: interim ones (1xx) are the connection's.
+fn final_status(status: u16) -> Option<StatusCode> {
+    (200..=599).contains(&status).then(|| StatusCode::from_u16(status).ok()).flatten()
+}

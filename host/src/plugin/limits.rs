@@ -1,0 +1,196 @@
+//! Rate limits: GCRA by the `governor` crate, shared by all instances, workers and generations.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::StateInformationMiddleware,
+    state::keyed::DashMapStateStore,
+};
+use parking_lot::Mutex;
+
+use super::usage::Settings;
+
+type Limiter =
+    RateLimiter<String, DashMapStateStore<String>, DefaultClock, StateInformationMiddleware>;
+
+/// Keys that one bucket counts apart. A client that can choose keys must not fill the memory:
+/// once a sweep has found this many, all further takes share one count until it finds fewer.
+const MAX_KEYS: usize = 1_000_000;
+
+/// What keys beyond [`MAX_KEYS`] count as. No real key holds a NUL.
+const OVERFLOW: &str = "\0overflow";
+
+/// Buckets of one use; a plugin names them, so there must be an end.
+const MAX_BUCKETS: usize = 256;
+
+/// The limits of the process.
+#[derive(Default)]
+pub(crate) struct RateLimits {
+    buckets: Mutex<HashMap<BucketId, Arc<Bucket>>>,
+}
+
+/// A bucket of a use with a quota; another quota is another bucket.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct BucketId {
+    plugin: String,
+    bucket: String,
+    quota: Rate,
+}
+
+/// `limit` in each `window`, of which `burst` may come at once.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Rate {
+    pub(super) limit: NonZeroU32,
+    pub(super) window: Duration,
+    pub(super) burst: NonZeroU32,
+}
+
+struct Bucket {
+    limiter: Limiter,
+    rate: Rate,
+    /// More than [`MAX_KEYS`] at the last sweep.
+    full: AtomicBool,
+}
+
+/// How one `take` ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Decision {
+    pub(super) allowed: bool,
+    pub(super) remaining: u32,
+    pub(super) retry_after: Duration,
+    pub(super) reset_after: Duration,
+}
+
+impl RateLimits {
+    /// Forgets what needs no remembering. It walks over every key: not for a worker.
+    pub(crate) fn sweep(&self) {
+        let buckets: Vec<_> = self.buckets.lock().values().map(Arc::clone).collect();
+        buckets.iter().for_each(|bucket| bucket.sweep());
+    }
+
+    fn bucket(&self, id: BucketId) -> Arc<Bucket> {
+        let mut buckets = self.buckets.lock();
+        Arc::clone(buckets.entry(id).or_insert_with_key(|id| Arc::new(Bucket::new(id.quota))))
+    }
+}
+
+/// An instance's way to its use's buckets: found once, then held.
+pub(super) struct Buckets {
+    settings: Arc<Settings>,
+    known: Vec<(String, Rate, Arc<Bucket>)>,
+}
+
+impl Buckets {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, known: Vec::new() }
+    }
+
+    /// Takes `cost` from `key`'s quota.
+    ///
+    /// # Errors
+    ///
+    /// The use has more buckets than it may.
+    pub(super) fn take(
+        &mut self,
+        name: &str,
+        key: String,
+        rate: Rate,
+        cost: u32,
+    ) -> Result<Decision, TooManyBuckets> {
+        let known = self.known.iter().position(|(n, r, _)| n == name && *r == rate);
+        let index = match known {
+            Some(index) => index,
+            None => self.find(name, rate)?,
+        };
+        Ok(self.known[index].2.take(key, cost))
+    }
+
+    fn find(&mut self, name: &str, quota: Rate) -> Result<usize, TooManyBuckets> {
+        if self.known.len() >= MAX_BUCKETS {
+            return Err(TooManyBuckets);
+        }
+        let plugin = self.settings.name.clone();
+        let id = BucketId { plugin, bucket: name.to_owned(), quota };
+        let bucket = self.settings.rate_limits.bucket(id);
+        self.known.push((name.to_owned(), quota, bucket));
+        Ok(self.known.len() - 1)
+    }
+}
+
+/// A plugin asked for more buckets than one use may have.
+#[derive(Debug, thiserror::Error)]
+#[error("a use may have at most {MAX_BUCKETS} buckets")]
+pub(super) struct TooManyBuckets;
+
+impl Bucket {
+    fn new(rate: Rate) -> Self {
+        let period = rate.window / rate.limit.get();
+        let quota = Quota::with_period(period.max(Duration::from_nanos(1)))
+            .expect("the period is not zero")
+            .allow_burst(rate.burst);
+        let limiter = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
+        Self { limiter, rate, full: false.into() }
+    }
+
+    fn take(&self, key: String, cost: u32) -> Decision {
+        let key = self.bounded(key);
+        let Some(cost) = NonZeroU32::new(cost) else {
+            return self.allowed(self.rate.burst.get());
+        };
+        match self.limiter.check_key_n(&key, cost) {
+            Ok(Ok(state)) => self.allowed(state.remaining_burst_capacity()),
+            Ok(Err(until)) => {
+                let retry_after = until.wait_time_from(DefaultClock::default().now());
+                Decision {
+                    allowed: false,
+                    remaining: 0,
+                    retry_after,
+                    reset_after: self.refill(self.rate.burst.get()).max(retry_after),
+                }
+            }
+            // It costs more than the burst: no waiting helps.
+            Err(_) => Decision {
+                allowed: false,
+                remaining: 0,
+                retry_after: self.rate.window,
+                reset_after: self.rate.window,
+            },
+        }
+    }
+
+    fn allowed(&self, remaining: u32) -> Decision {
+        let reset_after = self.refill(self.rate.burst.get().saturating_sub(remaining));
+        Decision { allowed: true, remaining, retry_after: Duration::ZERO, reset_after }
+    }
+
+    /// How long it takes until `used` are there again.
+    fn refill(&self, used: u32) -> Duration {
+        (self.rate.window / self.rate.limit.get()).saturating_mul(used)
+    }
+
+    /// `key`, or the shared one where there are too many.
+    fn bounded(&self, key: String) -> String {
+        if self.full.load(Relaxed) { OVERFLOW.to_owned() } else { key }
+    }
+
+    /// Forgets keys whose quota is whole again: to them it makes no difference.
+    fn sweep(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+        let full = self.limiter.len() > MAX_KEYS;
+        if full && !self.full.load(Relaxed) {
+            tracing::warn!(keys = self.limiter.len(), "a rate limit has too many keys");
+        }
+        self.full.store(full, Relaxed);
+    }
+}

@@ -1,0 +1,101 @@
+//! CPU time of one hook. Nothing is measured while a hook is short, as almost all are: the first
+//! epoch that ends inside a hook starts the metering. Time spent waiting never counts.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use wasmtime::UpdateDeadline;
+
+/// What one instance's current hook has used.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    /// Whether the hook has lived through the end of an epoch.
+    running: AtomicBool,
+    /// Nanoseconds used up to `mark`.
+    used: AtomicU64,
+    /// The thread's CPU clock when the guest last began to run, in nanoseconds.
+    mark: AtomicU64,
+}
+
+/// The hook has used up its CPU time.
+#[derive(Debug, thiserror::Error)]
+#[error("the hook used more than {limit:?} of CPU")]
+pub(super) struct CpuExceeded {
+    limit: Duration,
+}
+
+impl Meter {
+    pub(super) fn reset(&self) {
+        self.running.store(false, Ordering::Relaxed);
+        self.used.store(0, Ordering::Relaxed);
+    }
+
+    /// At the end of each epoch inside the guest: lets others on this worker run, or ends the
+    /// hook.
+    pub(super) fn at_epoch(&self, limit: Duration) -> wasmtime::Result<UpdateDeadline> {
+        let now = thread_cpu();
+        if self.running.swap(true, Ordering::Relaxed) {
+            let since = now.saturating_sub(self.mark.load(Ordering::Relaxed));
+            let used = self.used.fetch_add(since, Ordering::Relaxed) + since;
+            if Duration::from_nanos(used) >= limit {
+                return Err(wasmtime::Error::new(CpuExceeded { limit }));
+            }
+        }
+        self.mark.store(now, Ordering::Relaxed);
+        Ok(UpdateDeadline::Yield(1))
+    }
+
+    /// The guest goes on after a wait: what the thread did meanwhile was not the guest's.
+    fn resume(&self) {
+        if self.running.load(Ordering::Relaxed) {
+            self.mark.store(thread_cpu(), Ordering::Relaxed);
+        }
+    }
+
+    /// The guest waits from now on.
+    fn suspend(&self) {
+        if self.running.load(Ordering::Relaxed) {
+            let since = thread_cpu().saturating_sub(self.mark.load(Ordering::Relaxed));
+            self.used.fetch_add(since, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A call whose CPU time `meter` counts.
+pub(super) struct Metered<F> {
+    pub(super) call: F,
+    pub(super) meter: Arc<Meter>,
+}
+
+impl<F: Future + Unpin> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.meter.resume();
+        let polled = Pin::new(&mut self.call).poll(cx);
+        if polled.is_pending() {
+            self.meter.suspend();
+        }
+        polled
+    }
+}
+
+/// Nanoseconds of CPU that this thread has used.
+#[expect(unsafe_code, reason = "the C library's clock has no safe wrapper in use here")]
+fn thread_cpu() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid, writable timespec for the length of the call.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    if failed != 0 {
+        return 0;
+    }
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    seconds.unwrap_or(0) * 1_000_000_000 + nanos.unwrap_or(0)
+}

@@ -1,0 +1,181 @@
+//! A use's instances: idle ones of each worker, made on demand up to a limit, lent for one hook.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::{sync::oneshot, time::timeout};
+use wasmtime::Store;
+use wasmtime_wasi::WasiCtxBuilder;
+
+use super::{
+    bindings::{self, exports::tollgate::plugin::filter::Phases},
+    component::Component,
+    engine::Engine,
+    hook::HookError,
+    imports::output::Output,
+    meter::Metered,
+    state::State,
+    usage::{SETUP_CPU, Settings},
+};
+use crate::worker::PerWorker;
+
+/// How long `describe` and `configure` may take in all, waiting included.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A component at work: memory of its own, configured.
+pub(super) struct Instance {
+    pub(super) store: Store<State>,
+    pub(super) plugin: bindings::Plugin,
+}
+
+pub(super) struct Pool {
+    engine: Engine,
+    component: Arc<Component>,
+    settings: Arc<Settings>,
+    shards: PerWorker<Shard>,
+}
+
+#[derive(Default)]
+struct Shard {
+    idle: Vec<Instance>,
+    /// Idle ones and those on loan.
+    alive: usize,
+    waiting: VecDeque<oneshot::Sender<()>>,
+}
+
+/// An instance on loan for one hook.
+///
+/// A hook that is cut short, by a trap or by a caller that stopped waiting, leaves the instance in
+/// a state nobody knows. So a loan counts as spoiled from the moment a call starts until it
+/// returns, and only an unspoiled instance goes back to the pool.
+pub(super) struct Lease {
+    /// `Some` until drop.
+    instance: Option<Instance>,
+    pool: Arc<Pool>,
+    pub(super) spoiled: bool,
+}
+
+impl Pool {
+    pub(super) fn new(
+        engine: Engine,
+        component: Arc<Component>,
+        settings: Arc<Settings>,
+        workers: usize,
+    ) -> Self {
+        let shards = PerWorker::new(workers, Shard::default);
+        Self { engine, component, settings, shards }
+    }
+
+    /// Makes a first instance, which shows that the configuration is one the plugin accepts.
+    pub(super) async fn prove(&self) -> Result<Phases, HookError> {
+        self.instantiate().await.map(|(_, phases)| phases)
+    }
+
+    pub(super) fn instances(&self) -> usize {
+        self.shards.each().map(|shard| shard.alive).sum()
+    }
+
+    /// An idle instance, else a new one, else the next that is given back. Whoever waits here has
+    /// a deadline of its own.
+    ///
+    /// Cancel safe: a place that was counted but not used is given back.
+    pub(super) async fn lease(pool: &Arc<Self>) -> Result<Lease, HookError> {
+        loop {
+            match pool.take() {
+                Taken::Idle(instance) => return Ok(Lease::new(pool, Some(*instance))),
+                Taken::Room => {
+                    // From here the lease gives the place back, whatever happens.
+                    let mut lease = Lease::new(pool, None);
+                    lease.instance = Some(pool.instantiate().await?.0);
+                    return Ok(lease);
+                }
+                Taken::Full(freed) => {
+                    // An error means that the sender was dropped: look again all the same.
+                    let _ = freed.await;
+                }
+            }
+        }
+    }
+
+    fn take(&self) -> Taken {
+        let mut shard = self.shards.own();
+        if let Some(instance) = shard.idle.pop() {
+            return Taken::Idle(Box::new(instance));
+        }
+        if shard.alive < self.settings.limits.max_instances {
+            shard.alive += 1;
+            return Taken::Room;
+        }
+        let (freed, notice) = oneshot::channel();
+        shard.waiting.push_back(freed);
+        Taken::Full(notice)
+    }
+
+    async fn instantiate(&self) -> Result<(Instance, Phases), HookError> {
+        timeout(SETUP_TIMEOUT, self.configure()).await.unwrap_or(Err(HookError::DeadlinePassed))
+    }
+
+    async fn configure(&self) -> Result<(Instance, Phases), HookError> {
+        let mut store = store(&self.engine, Arc::clone(&self.settings));
+        let meter = Arc::clone(&store.data().meter);
+        let setup = Box::pin(async {
+            let plugin = self.component.pre.instantiate_async(&mut store).await?;
+            let filter = plugin.tollgate_plugin_filter();
+            let phases = filter.call_configure(&mut store, &self.settings.config).await?;
+            Ok((plugin, phases))
+        });
+        let (plugin, phases) =
+            Metered { call: setup, meter }.await.map_err(HookError::from_engine)?;
+        let phases = phases.map_err(HookError::Failed)?;
+        Ok((Instance { store, plugin }, phases))
+    }
+}
+
+enum Taken {
+    Idle(Box<Instance>),
+    Room,
+    Full(oneshot::Receiver<()>),
+}
+
+impl Lease {
+    fn new(pool: &Arc<Pool>, instance: Option<Instance>) -> Self {
+        Self { instance, pool: Arc::clone(pool), spoiled: false }
+    }
+
+    pub(super) fn instance(&mut self) -> &mut Instance {
+        self.instance.as_mut().expect("held until drop")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut shard = self.pool.shards.own();
+        match self.instance.take() {
+            Some(instance) if !self.spoiled => shard.idle.push(instance),
+            // Dropping the store frees all that the instance held.
+            _ => shard.alive -= 1,
+        }
+        // Who stopped waiting is passed over.
+        while let Some(next) = shard.waiting.pop_front() {
+            if next.send(()).is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+/// A store in which a guest of this use can run.
+pub(super) fn store(engine: &Engine, settings: Arc<Settings>) -> Store<State> {
+    let wasi = WasiCtxBuilder::new()
+        .stdout(Output::new(&settings.name, "stdout"))
+        .stderr(Output::new(&settings.name, "stderr"))
+        .build();
+    let mut store = Store::new(&engine.engine, State::new(settings, wasi));
+    store.limiter(|state| &mut state.memory);
+    store.epoch_deadline_callback(|context| {
+        let state = context.data();
+        let hook = state.exchange.is_some();
+        state.meter.at_epoch(if hook { state.settings.limits.cpu } else { SETUP_CPU })
+    });
+    store.set_epoch_deadline(1);
+    store
+}

@@ -1,0 +1,179 @@
+//! What one instance has in its store: the exchange on loan for the length of a hook, and the
+//! little that outlives one.
+
+use std::sync::Arc;
+
+use http::Response;
+use wasmtime::{
+    ResourceLimiter,
+    component::{Resource, ResourceTable},
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::{limits::Buckets, meter::Meter, usage::Settings};
+use crate::{body::Body, exchange::Exchange};
+
+/// Responses that one instance may hold at a time, beside the exchange's own.
+const MAX_RESPONSES: usize = 64;
+
+/// The exchange's response; handles of others are `index + 1` into [`State::responses`].
+const OF_THE_EXCHANGE: u32 = 0;
+
+/// Stands for the exchange's request in handles. There is one for each hook, so a handle needs no
+/// table: it points straight at the exchange.
+pub(crate) struct RequestHandle;
+
+/// Stands for a response in handles.
+pub(crate) struct ResponseHandle;
+
+/// The data of a plugin's store.
+pub(crate) struct State {
+    pub(super) settings: Arc<Settings>,
+    /// There during a hook.
+    pub(super) exchange: Option<Box<Exchange>>,
+    responses: Vec<Option<Response<Body>>>,
+    pub(super) table: ResourceTable,
+    wasi: WasiCtx,
+    pub(super) memory: MemoryLimit,
+    pub(super) meter: Arc<Meter>,
+    pub(super) buckets: Buckets,
+    /// Keys that the guest holds.
+    pub(super) keys: usize,
+    pub(super) log_window: LogWindow,
+}
+
+/// Lines that a use may still log in the present second.
+#[derive(Default)]
+pub(super) struct LogWindow {
+    pub(super) second: u64,
+    pub(super) lines: u32,
+}
+
+/// The guest did what no bindings generate: a handle to something that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Misuse(&'static str);
+
+impl State {
+    pub(super) fn new(settings: Arc<Settings>, wasi: WasiCtx) -> Self {
+        Self {
+            memory: MemoryLimit { bytes: settings.limits.memory },
+            buckets: Buckets::new(Arc::clone(&settings)),
+            settings,
+            exchange: None,
+            responses: Vec::new(),
+            table: ResourceTable::new(),
+            wasi,
+            meter: Arc::default(),
+            keys: 0,
+            log_window: LogWindow::default(),
+        }
+    }
+
+    /// The exchange on loan.
+    pub(super) fn exchange(&self) -> Result<&Exchange, Misuse> {
+        self.exchange.as_deref().ok_or(Misuse("no exchange is there outside of a hook"))
+    }
+
+    pub(super) fn exchange_mut(&mut self) -> Result<&mut Exchange, Misuse> {
+        self.exchange.as_deref_mut().ok_or(Misuse("no exchange is there outside of a hook"))
+    }
+
+    pub(super) fn request_handle() -> Resource<RequestHandle> {
+        Resource::new_borrow(0)
+    }
+
+    pub(super) fn response_handle() -> Resource<ResponseHandle> {
+        Resource::new_borrow(OF_THE_EXCHANGE)
+    }
+
+    pub(super) fn response(
+        &mut self,
+        handle: &Resource<ResponseHandle>,
+    ) -> Result<&mut Response<Body>, Misuse> {
+        let found = match handle.rep() {
+            OF_THE_EXCHANGE => self.exchange_mut()?.response.as_mut(),
+            own => self.responses.get_mut(own as usize - 1).and_then(Option::as_mut),
+        };
+        found.ok_or(Misuse("no such response"))
+    }
+
+    pub(super) fn is_of_the_exchange(&self, handle: &Resource<ResponseHandle>) -> bool {
+        handle.rep() == OF_THE_EXCHANGE
+    }
+
+    /// Gives the guest a response of its own.
+    pub(super) fn own(
+        &mut self,
+        response: Response<Body>,
+    ) -> Result<Resource<ResponseHandle>, Misuse> {
+        let free = match self.responses.iter().position(Option::is_none) {
+            Some(free) => free,
+            None if self.responses.len() < MAX_RESPONSES => {
+                self.responses.push(None);
+                self.responses.len() - 1
+            }
+            None => return Err(Misuse("too many responses are held at a time")),
+        };
+        self.responses[free] = Some(response);
+        let rep = u32::try_from(free + 1).expect("at most MAX_RESPONSES");
+        Ok(Resource::new_own(rep))
+    }
+
+    /// Takes back what [`Self::own`] gave.
+    pub(super) fn disown(
+        &mut self,
+        handle: &Resource<ResponseHandle>,
+    ) -> Result<Response<Body>, Misuse> {
+        let index = (handle.rep() as usize).checked_sub(1);
+        index
+            .and_then(|index| self.responses.get_mut(index)?.take())
+            .ok_or(Misuse("no such response"))
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Refuses memory beyond the use's limit by a trap: a guest that cannot grow would end in one
+/// anyway, and less clearly.
+pub(super) struct MemoryLimit {
+    bytes: usize,
+}
+
+/// The instance asked for more memory than its use allows.
+#[derive(Debug, thiserror::Error)]
+#[error("the instance wanted {wanted} bytes of memory; its limit is {limit}")]
+pub(super) struct MemoryExceeded {
+    wanted: usize,
+    limit: usize,
+}
+
+/// Elements of one table; function tables of the largest language runtimes have about 20,000.
+const MAX_TABLE: usize = 100_000;
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        wanted: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if wanted > self.bytes {
+            return Err(wasmtime::Error::new(MemoryExceeded { wanted, limit: self.bytes }));
+        }
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        wanted: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(wanted <= MAX_TABLE)
+    }
+}

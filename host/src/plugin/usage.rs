@@ -1,0 +1,153 @@
+//! A use: one component with one configuration, grants and limits, and its instances.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus::{Histogram, IntCounterVec};
+
+use super::{
+    bindings::exports::tollgate::plugin::filter::Phases,
+    component::{Component, Components},
+    hook::HookError,
+    limits::RateLimits,
+    pool::{Lease, Pool},
+};
+use crate::{
+    config::{self, Grants, OnError, UseLimits},
+    telemetry::{Metrics, PluginCounts},
+};
+
+/// A plugin as a chain calls it.
+pub(crate) struct Use {
+    pub(crate) on_error: OnError,
+    pub(crate) component: Arc<Component>,
+    pub(super) settings: Arc<Settings>,
+    phases: Phases,
+    pub(super) pool: Arc<Pool>,
+    pub(super) metrics: HookMetrics,
+}
+
+/// What every instance of a use is made with.
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    /// JSON, as `configure` gets it.
+    pub(super) config: String,
+    pub(super) grants: Grants,
+    pub(super) limits: UseLimits,
+    pub(super) rate_limits: Arc<RateLimits>,
+    pub(super) counters: Option<PluginCounts>,
+}
+
+/// Where a use's hooks are counted; resolved once, since a look-up by label costs more than a
+/// hook.
+pub(super) struct HookMetrics {
+    pub(super) on_request: Histogram,
+    pub(super) on_response: Histogram,
+    pub(super) errors: IntCounterVec,
+}
+
+/// CPU time of `describe` and `configure`: both run off the request path, and interpreters start
+/// slowly.
+pub(super) const SETUP_CPU: Duration = Duration::from_secs(5);
+
+impl Use {
+    /// Loads the component and configures a first instance of it.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin's `configure` said of the configuration, or how it failed.
+    pub(crate) async fn new(
+        config: &config::Use,
+        component: Arc<Component>,
+        components: &Components,
+        rate_limits: &Arc<RateLimits>,
+        metrics: &Metrics,
+        workers: usize,
+    ) -> Result<Self, HookError> {
+        let settings = Arc::new(Settings {
+            name: config.name.clone(),
+            config: config.config.to_string(),
+            grants: config.grants.clone(),
+            limits: config.limits.clone(),
+            rate_limits: Arc::clone(rate_limits),
+            counters: Some(metrics.plugin_counts.clone()),
+        });
+        let pool = Arc::new(Pool::new(
+            components.engine().clone(),
+            Arc::clone(&component),
+            Arc::clone(&settings),
+            workers,
+        ));
+        let phases = pool.prove().await?;
+        let metrics = HookMetrics::new(metrics, &settings.name);
+        Ok(Self { on_error: config.on_error, component, settings, phases, pool, metrics })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    pub(crate) fn wants_request(&self) -> bool {
+        self.phases.contains(Phases::REQUEST)
+    }
+
+    pub(crate) fn wants_response(&self) -> bool {
+        self.phases.contains(Phases::RESPONSE)
+    }
+
+    pub(crate) fn wants_finish(&self) -> bool {
+        self.phases.contains(Phases::FINISH)
+    }
+
+    /// The hooks that this version does not call.
+    pub(crate) fn unsupported_hooks(&self) -> Option<&'static str> {
+        let chunks = Phases::REQUEST_CHUNKS | Phases::RESPONSE_CHUNKS;
+        self.phases.intersects(chunks).then_some("chunk hooks")
+    }
+
+    /// Hooks that failed, of any kind, since the process started.
+    pub(crate) fn errors(&self) -> u64 {
+        let count = |kind| self.metrics.errors.with_label_values(&[self.name(), kind]).get();
+        HookError::KINDS.into_iter().map(count).sum()
+    }
+
+    /// Instances of all workers, idle and on loan.
+    pub(crate) fn instances(&self) -> usize {
+        self.pool.instances()
+    }
+
+    pub(super) async fn lease(&self) -> Result<Lease, HookError> {
+        Pool::lease(&self.pool).await
+    }
+}
+
+impl HookMetrics {
+    fn new(metrics: &Metrics, plugin: &str) -> Self {
+        let duration =
+            |hook| metrics.plugin_duration.with_label_values(&[plugin, hook]);
+        Self {
+            on_request: duration("on-request"),
+            on_response: duration("on-response"),
+            errors: metrics.plugin_errors.clone(),
+        }
+    }
+}
+
+impl Settings {
+    /// For the instance that only says who it is.
+    pub(super) fn for_describing() -> Self {
+        Self {
+            name: String::new(),
+            config: String::new(),
+            grants: Grants::default(),
+            limits: UseLimits {
+                cpu: SETUP_CPU,
+                memory: 256 << 20,
+                max_body: 0,
+                max_instances: 1,
+                calls: 0,
+            },
+            rate_limits: Arc::default(),
+            counters: None,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Errors as clients see them: RFC 9457 `application/problem+json`, made here and nowhere else.
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
+};
+use serde::Serialize;
+
+use crate::{body::Body, error::Error, plugin::HookError, upstream::UpstreamError};
+
+/// Where each problem type is explained; what follows is the type's name.
+const TYPES: &str = "https://tollgate.dev/problems/";
+
+/// Clients may branch on `type` and `status`; `title` is for people and may change. Nothing of
+/// an error's sources goes in: they name hosts and plugins, and belong in the log, under the same
+/// request id.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    request_id: &'a str,
+}
+
+/// The response that a client gets for `error`.
+pub(crate) fn response(error: &Error, request_id: &str) -> Response<Body> {
+    let kind = classify(error);
+    let mut response = Response::new(Body::full(json(&kind, detail(error), request_id)));
+    *response.status_mut() = kind.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Error::MethodNotAllowed { allow } = error {
+        // RFC 9110 §15.5.6: a 405 says what would have worked.
+        let allow = allow.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
+        headers.insert(ALLOW, HeaderValue::from_str(&allow).expect("methods are tokens"));
+    }
+    if kind.name == "overloaded" {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// A whole HTTP/1.1 message for a connection whose request head never became a request.
+pub(crate) fn raw(status: StatusCode) -> Bytes {
+    let kind = match status {
+        StatusCode::URI_TOO_LONG => URI_TOO_LONG,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => HEADER_TOO_LARGE,
+        StatusCode::REQUEST_TIMEOUT => REQUEST_TIMEOUT,
+        _ => BAD_REQUEST,
+    };
+    let body = json(&kind, None, "");
+    let head = format!(
+        "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\r\n",
+        kind.status,
+        body.len()
+    );
+    [head.as_bytes(), &body].concat().into()
+}
+
+fn json(kind: &Kind, detail: Option<String>, request_id: &str) -> Bytes {
+    let problem = Problem {
+        r#type: format!("{TYPES}{}", kind.name),
+        title: kind.title,
+        status: kind.status.as_u16(),
+        detail,
+        request_id,
+    };
+    serde_json::to_vec(&problem).expect("strings and numbers serialise").into()
+}
+
+struct Kind {
+    status: StatusCode,
+    name: &'static str,
+    title: &'static str,
+}
+
+const fn kind(status: StatusCode, name: &'static str, title: &'static str) -> Kind {
+    Kind { status, name, title }
+}
+
+const BAD_REQUEST: Kind =
+    kind(StatusCode::BAD_REQUEST, "bad-request", "The request is not well-formed");
+const URI_TOO_LONG: Kind =
+    kind(StatusCode::URI_TOO_LONG, "uri-too-long", "The request target is too long");
+const HEADER_TOO_LARGE: Kind = kind(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "header-too-large",
+    "The request head is too large",
+);
+const REQUEST_TIMEOUT: Kind =
+    kind(StatusCode::REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive");
+const OVERLOADED: Kind =
+    kind(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The gateway is busy");
+const UPSTREAM_TIMEOUT: Kind =
+    kind(StatusCode::GATEWAY_TIMEOUT, "upstream-timeout", "The service took too long");
+const UPSTREAM_UNREACHABLE: Kind =
+    kind(StatusCode::BAD_GATEWAY, "upstream-unreachable", "The service cannot be reached");
+
+/// No `_` arm: a new error has to choose.
+fn classify(error: &Error) -> Kind {
+    match error {
+        Error::BadRequest(_) => BAD_REQUEST,
+        Error::UriTooLong { .. } => URI_TOO_LONG,
+        Error::TooManyHeaders { .. } => HEADER_TOO_LARGE,
+        Error::RouteNotFound => {
+            kind(StatusCode::NOT_FOUND, "route-not-found", "Nothing is served here")
+        }
+        Error::MethodNotAllowed { .. } => kind(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "The method is not served here",
+        ),
+        Error::BodyTooLarge { .. } => kind(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            "The request body is too large",
+        ),
+        Error::RequestTimeout { .. } => REQUEST_TIMEOUT,
+        Error::Plugin { source: HookError::Busy, .. } => OVERLOADED,
+        Error::Plugin { .. } => {
+            kind(StatusCode::SERVICE_UNAVAILABLE, "plugin-failed", "A policy could not be applied")
+        }
+        Error::ExchangeTimeout { .. } => UPSTREAM_TIMEOUT,
+        Error::UnknownUpstream(_) => UPSTREAM_UNREACHABLE,
+        Error::Upstream { source, .. } => upstream(source),
+    }
+}
+
+fn upstream(error: &UpstreamError) -> Kind {
+    match error {
+        UpstreamError::Unresolved { .. } | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
+        UpstreamError::TimedOut { .. } => UPSTREAM_TIMEOUT,
+        UpstreamError::Closed { .. } | UpstreamError::Protocol { .. } => kind(
+            StatusCode::BAD_GATEWAY,
+            "upstream-protocol",
+            "The service did not answer as HTTP asks",
+        ),
+    }
+}
+
+/// What may be told to a client beyond the title.
+fn detail(error: &Error) -> Option<String> {
+    match error {
+        Error::BadRequest(reason) => Some((*reason).to_owned()),
+        Error::TooManyHeaders { limit } => Some(format!("at most {limit} fields")),
+        Error::UriTooLong { limit } => Some(format!("at most {limit} bytes")),
+        Error::BodyTooLarge { limit } => Some(format!("at most {limit} bytes")),
+        _ => None,
+    }
+}

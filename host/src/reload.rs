@@ -1,0 +1,217 @@
+//! Reloads: what triggers one, one at a time, off the request path, all or nothing.
+
+mod files;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{interval, timeout_at},
+};
+
+use self::files::Files;
+use crate::{
+    gateway::Gateway,
+    generation::{Builder, Failure, Generation},
+    server::{Failed, runtime},
+};
+
+/// Files are read once they have been left alone for this long.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// But no later than this after the first change.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Reloads that may wait. More would all do the same.
+const QUEUE: usize = 16;
+
+/// How often what is no longer used is let go of.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// Asks for reloads; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Triggers(mpsc::Sender<Trigger>);
+
+enum Trigger {
+    /// A file has changed; others may be about to.
+    Files,
+    /// Somebody asked, and may want to know how it went.
+    Asked { by: &'static str, reply: Option<oneshot::Sender<Outcome>> },
+}
+
+/// The new generation's number, or every fault, a line each.
+pub(crate) type Outcome = Result<u64, String>;
+
+/// How the latest reload went, for `/status` and `/readyz`.
+#[derive(Clone, Debug)]
+pub(crate) struct LastReload {
+    pub(crate) at: SystemTime,
+    pub(crate) by: &'static str,
+    pub(crate) outcome: Outcome,
+}
+
+/// Shared with the admin endpoints.
+pub(crate) type Status = Arc<Mutex<Option<LastReload>>>;
+
+impl Triggers {
+    /// Asks for a reload and does not wait. Where many wait already, theirs will do.
+    pub(crate) fn reload(&self, by: &'static str) {
+        let _ = self.0.try_send(Trigger::Asked { by, reply: None });
+    }
+
+    /// Reloads and says how it went.
+    pub(crate) async fn reload_now(&self, by: &'static str) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        let gone = || "the gateway is stopping".to_owned();
+        let asked = self.0.send(Trigger::Asked { by, reply: Some(reply) }).await;
+        asked.map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?
+    }
+}
+
+/// Builds generations and swaps them in.
+pub(crate) struct Reloader {
+    path: PathBuf,
+    builder: Builder,
+    gateway: Arc<Gateway>,
+    status: Status,
+    /// Generations that exchanges still use. They are dropped here and not by the last exchange:
+    /// giving back a plugin's memory takes time that a worker does not have.
+    retired: Vec<Arc<Generation>>,
+}
+
+/// Starts the thread on which all reloads happen, and with it the names' look-ups.
+pub(crate) fn start(reloader: Reloader) -> Result<Triggers, Failed> {
+    let (sender, triggers) = mpsc::channel(QUEUE);
+    let files = Files::watch(sender.clone());
+    let failed = |error: std::io::Error| Failed::Start(error.to_string());
+    let runtime = runtime()?;
+    thread::Builder::new()
+        .name("reload".into())
+        .spawn(move || runtime.block_on(reloader.run(triggers, files)))
+        .map_err(failed)?;
+    Ok(Triggers(sender))
+}
+
+impl Reloader {
+    pub(crate) fn new(path: PathBuf, builder: Builder, gateway: Arc<Gateway>) -> (Self, Status) {
+        let status = Status::default();
+        let shared = Arc::clone(&status);
+        (Self { path, builder, gateway, status, retired: Vec::new() }, shared)
+    }
+
+    async fn run(mut self, mut triggers: mpsc::Receiver<Trigger>, mut files: Files) {
+        files.follow(&self.path, &self.gateway.current().config);
+        let mut housekeeping = interval(HOUSEKEEPING);
+        loop {
+            let trigger = tokio::select! {
+                trigger = triggers.recv() => trigger,
+                _ = housekeeping.tick() => {
+                    self.keep_house();
+                    continue;
+                }
+            };
+            let Some(trigger) = trigger else { return };
+            let (by, replies) = gather(trigger, &mut triggers).await;
+            let outcome = self.reload(by).await;
+            files.follow(&self.path, &self.gateway.current().config);
+            for reply in replies {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(outcome.clone());
+            }
+        }
+    }
+
+    /// Builds and swaps, or changes nothing and says why.
+    async fn reload(&mut self, by: &'static str) -> Outcome {
+        let started = Instant::now();
+        let current = self.gateway.current();
+        let built = self.builder.build(&self.path, Some(&current)).await;
+        let outcome = match built.and_then(|next| same_listeners(&current, next)) {
+            Ok(next) => Ok(self.swap(next)),
+            Err(failure) => Err(failure.to_string()),
+        };
+        self.report(by, started, &outcome);
+        outcome
+    }
+
+    fn swap(&mut self, next: Generation) -> u64 {
+        let number = next.number;
+        self.retired.push(self.gateway.swap(next));
+        number
+    }
+
+    fn report(&self, by: &'static str, started: Instant, outcome: &Outcome) {
+        let metrics = &self.builder.metrics;
+        let took = started.elapsed();
+        metrics.reload_duration.observe(took.as_secs_f64());
+        match outcome {
+            Ok(generation) => {
+                tracing::info!(generation, by, ?took, "reloaded");
+                metrics.reloads.with_label_values(&["success"]).inc();
+                metrics.generation.set(i64::try_from(*generation).unwrap_or(i64::MAX));
+            }
+            Err(faults) => {
+                tracing::error!(by, ?took, faults, "reload refused; the running generation stays");
+                metrics.reloads.with_label_values(&["failure"]).inc();
+            }
+        }
+        let last = LastReload { at: SystemTime::now(), by, outcome: outcome.clone() };
+        *self.status.lock() = Some(last);
+    }
+
+    fn keep_house(&mut self) {
+        self.retired.retain(|generation| Arc::strong_count(generation) > 1);
+        for upstream in self.gateway.current().upstreams.values() {
+            upstream.sweep();
+        }
+        self.builder.rate_limits.sweep();
+    }
+}
+
+/// Waits until files are left alone, and takes everybody who asks meanwhile into one reload.
+async fn gather(
+    first: Trigger,
+    triggers: &mut mpsc::Receiver<Trigger>,
+) -> (&'static str, Vec<oneshot::Sender<Outcome>>) {
+    let mut replies = Vec::new();
+    let mut by = match first {
+        Trigger::Files => "files",
+        Trigger::Asked { by, reply } => {
+            replies.extend(reply);
+            return (by, replies);
+        }
+    };
+    let latest = Instant::now() + PATIENCE;
+    loop {
+        let quiet = latest.min(Instant::now() + QUIET);
+        match timeout_at(quiet.into(), triggers.recv()).await {
+            Ok(Some(Trigger::Files)) if Instant::now() < latest => {}
+            Ok(Some(Trigger::Asked { by: who, reply })) => {
+                by = who;
+                replies.extend(reply);
+            }
+            _ => return (by, replies),
+        }
+    }
+}
+
+/// Sockets are bound at the start: other addresses need another start.
+fn same_listeners(current: &Generation, next: Generation) -> Result<Generation, Failure> {
+    let addresses = |generation: &Generation| {
+        let listeners = &generation.config.listeners;
+        listeners.iter().map(|l| (l.address, l.tls.is_some())).collect::<Vec<_>>()
+    };
+    if addresses(current) == addresses(&next) {
+        return Ok(next);
+    }
+    let at = crate::config::Pointer::default().key("listeners");
+    let reason = "listeners cannot change while the gateway runs; restart it";
+    Err(Failure(vec![next.config.document.fault(&at, reason)]))
+}

@@ -1,0 +1,124 @@
+//! Which files a reload depends on, and notice of their changes.
+//!
+//! Folders are watched and not files: editors and deployments replace files, and Kubernetes swaps
+//! the `..data` link of a whole folder.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::Trigger;
+use crate::config::Config;
+
+/// The watched folders and files.
+pub(super) struct Files {
+    watcher: Option<RecommendedWatcher>,
+    folders: BTreeSet<PathBuf>,
+    wanted: Arc<Mutex<Wanted>>,
+}
+
+/// What a change must concern to count: folders hold other files too, logs that grow for one.
+#[derive(Default)]
+struct Wanted {
+    files: BTreeSet<PathBuf>,
+    plugin_directory: PathBuf,
+}
+
+impl Files {
+    /// Changes of what [`Self::follow`] names become triggers.
+    pub(super) fn watch(triggers: mpsc::Sender<Trigger>) -> Self {
+        let wanted = Arc::<Mutex<Wanted>>::default();
+        let filter = Arc::clone(&wanted);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+            Ok(event) if filter.lock().concerns(&event) => {
+                // A full queue means that a reload is to come anyway.
+                let _ = triggers.try_send(Trigger::Files);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "watching files failed"),
+        });
+        let watcher = watcher
+            .inspect_err(|error| {
+                tracing::warn!(%error, "files cannot be watched; reload by SIGHUP or POST /reload");
+            })
+            .ok();
+        Self { watcher, folders: BTreeSet::new(), wanted }
+    }
+
+    /// Watches all that `config`, read from `path`, depends on.
+    pub(super) fn follow(&mut self, path: &Path, config: &Config) {
+        let wanted = Wanted::new(path, config);
+        let folders = wanted.folders();
+        *self.wanted.lock() = wanted;
+        let Some(watcher) = &mut self.watcher else { return };
+        for folder in self.folders.difference(&folders) {
+            // Gone already, perhaps; then there is nothing to unwatch.
+            let _ = watcher.unwatch(folder);
+        }
+        let mut watched = BTreeSet::new();
+        for folder in folders {
+            if self.folders.contains(&folder) {
+                watched.insert(folder);
+                continue;
+            }
+            match watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    watched.insert(folder);
+                }
+                Err(error) => {
+                    tracing::warn!(folder = %folder.display(), %error, "a folder cannot be watched");
+                }
+            }
+        }
+        self.folders = watched;
+    }
+}
+
+impl Wanted {
+    fn new(path: &Path, config: &Config) -> Self {
+        let mut files = BTreeSet::from([absolute(path)]);
+        files.extend(config.uses.iter().map(|plugin| absolute(&plugin.component)));
+        for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+            files.extend(tls.client_ca.iter().map(|ca| absolute(ca)));
+            let pairs = tls.certificates.iter();
+            files.extend(pairs.flat_map(|pair| [absolute(&pair.certificate), absolute(&pair.key)]));
+        }
+        for tls in config.upstreams.values().filter_map(|upstream| upstream.tls.as_ref()) {
+            files.extend(tls.ca.iter().map(|ca| absolute(ca)));
+            let pair = tls.client_certificate.iter();
+            files.extend(pair.flat_map(|pair| [absolute(&pair.certificate), absolute(&pair.key)]));
+        }
+        Self { files, plugin_directory: absolute(&config.plugin_directory) }
+    }
+
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        let parents = self.files.iter().filter_map(|file| file.parent());
+        let mut folders: BTreeSet<_> = parents.map(Path::to_owned).collect();
+        if self.plugin_directory.is_dir() {
+            folders.insert(self.plugin_directory.clone());
+        }
+        folders
+    }
+
+    fn concerns(&self, event: &Event) -> bool {
+        let changes = matches!(
+            event.kind,
+            EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Any
+        );
+        changes && event.paths.iter().any(|path| self.concerns_path(path))
+    }
+
+    fn concerns_path(&self, path: &Path) -> bool {
+        self.files.contains(path) || path.file_name().is_some_and(|name| name == "..data")
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

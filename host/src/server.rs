@@ -1,0 +1,135 @@
+//! The process: starts everything in order, runs until it is told to stop, drains.
+
+mod signals;
+mod workers;
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    admin::Admin,
+    config::Config,
+    gateway::Gateway,
+    generation::{Builder, Failure},
+    listener::Sockets,
+    plugin::{Components, Engine, RateLimits},
+    reload::{self, Reloader},
+    telemetry::{self, Metrics},
+    upstream::Resolver,
+};
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub config: PathBuf,
+    /// The folder for compiled plugins; `None`: each start compiles.
+    pub compiled_cache: Option<PathBuf>,
+    /// Stands in for `telemetry.log.level`.
+    pub log: Option<String>,
+}
+
+/// Why the gateway did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// One line for each fault.
+    #[error("{0}")]
+    Config(String),
+    #[error("cannot listen on {address}: {source}")]
+    Bind { address: SocketAddr, source: io::Error },
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+/// Runs the gateway until a signal ends it. `ready` is called with what it listens on, once it
+/// accepts.
+///
+/// # Errors
+///
+/// A faulty configuration, a port in use, a machine that cannot run the engine.
+pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Failed> {
+    let control = runtime()?;
+    let builder = builder(options)?;
+    let generation = control
+        .block_on(builder.build(&options.config, None))
+        .map_err(|failure: Failure| Failed::Config(failure.to_string()))?;
+    let config = generation.config.clone();
+    start_log(options, &config);
+    builder.metrics.generation.set(1);
+    builder.metrics.start_time.set(now());
+
+    let sockets = bind(&config, builder.workers)?;
+    let (metrics, workers) = (Arc::clone(&builder.metrics), builder.workers);
+    let gateway = Arc::new(Gateway::new(generation));
+    let (stop, stopped) = watch::channel(None);
+    let admin = Admin::bind(&config.admin)?;
+    let listening = Listening {
+        listeners: config.listeners.iter().zip(&sockets).map(|(l, s)| (s.address, l.tls.is_some())).collect(),
+        admin: admin.address(),
+    };
+    let threads = workers::start(&config, sockets, &gateway, &metrics, workers, &stopped)?;
+    let (reloader, status) = Reloader::new(options.config.clone(), builder, Arc::clone(&gateway));
+    let triggers = reload::start(reloader)?;
+    control.spawn(admin.serve(Arc::clone(&gateway), metrics, status, triggers.clone(), stopped));
+    ready(&listening);
+
+    control.block_on(signals::until_told_to_stop(&triggers));
+    let drain = gateway.current().config.drain;
+    tracing::info!(limit = ?drain, "draining");
+    stop.send_replace(Some(Instant::now() + drain));
+    control.block_on(signals::or_told_again(workers::ended(threads)));
+    Ok(())
+}
+
+/// What a gateway that runs accepts on.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// Each with whether it speaks TLS, in the configuration's order.
+    pub listeners: Vec<(SocketAddr, bool)>,
+    pub admin: SocketAddr,
+}
+
+/// What generations are built with, for a gateway that runs or for checking.
+pub(crate) fn builder(options: &Options) -> Result<Builder, Failed> {
+    let engine = Engine::new().map_err(|error| Failed::Start(format!("{error:#}")))?;
+    let metrics = Metrics::new().map_err(|error| Failed::Start(error.to_string()))?;
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    Ok(Builder {
+        components: Components::new(engine, options.compiled_cache.as_deref()),
+        rate_limits: Arc::new(RateLimits::default()),
+        metrics: Arc::new(metrics),
+        resolver: Resolver::new(),
+        workers,
+    })
+}
+
+/// A runtime for one thread.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::Start(error.to_string()))
+}
+
+fn start_log(options: &Options, config: &Config) {
+    let level = options.log.as_deref().unwrap_or(&config.telemetry.log_level);
+    telemetry::init_log(level, config.telemetry.log_format);
+}
+
+fn bind(config: &Config, workers: usize) -> Result<Vec<Sockets>, Failed> {
+    let bind = |address| {
+        Sockets::bind(address, workers).map_err(|source| Failed::Bind { address, source })
+    };
+    config.listeners.iter().map(|listener| bind(listener.address)).collect()
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

@@ -1,0 +1,105 @@
+//! The worker threads.
+
+use std::{io, sync::Arc, thread::{self, JoinHandle}, time::Instant};
+
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    task::JoinSet,
+    time::interval,
+};
+
+use super::{Failed, runtime};
+use crate::{
+    config::Config,
+    gateway::Gateway,
+    listener::{Listener, SWEEP, Sockets, Watch},
+    telemetry::Metrics,
+    worker,
+};
+
+/// A thread that ends once its connections have.
+pub(super) struct Worker {
+    ended: oneshot::Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts one thread for each worker, with its part of every listener.
+pub(super) fn start(
+    config: &Config,
+    sockets: Vec<Sockets>,
+    gateway: &Arc<Gateway>,
+    metrics: &Metrics,
+    workers: usize,
+    stop: &watch::Receiver<Option<Instant>>,
+) -> Result<Vec<Worker>, Failed> {
+    let slots = Arc::new(Semaphore::new(config.limits.max_connections));
+    let mut shares: Vec<_> = sockets.into_iter().map(|s| (s.address, s.sockets)).collect();
+    (1..=workers)
+        .map(|number| {
+            let watch = Arc::new(Watch::default());
+            let listeners = shares.iter_mut().enumerate().filter_map(|(index, (address, sockets))| {
+                let protocol = if config.listeners[index].tls.is_some() { "https" } else { "http" };
+                Some(Listener {
+                    socket: sockets.pop()?,
+                    index,
+                    gateway: Arc::clone(gateway),
+                    slots: Arc::clone(&slots),
+                    watch: Arc::clone(&watch),
+                    open: metrics.connections.with_label_values(&[&address.to_string(), protocol]),
+                    stop: stop.clone(),
+                })
+            });
+            let listeners = listeners.collect();
+            spawn(number, listeners, watch, Arc::clone(gateway), stop.clone())
+                .map_err(|error| Failed::Start(error.to_string()))
+        })
+        .collect()
+}
+
+fn spawn(
+    number: usize,
+    listeners: Vec<Listener>,
+    watch: Arc<Watch>,
+    gateway: Arc<Gateway>,
+    stop: watch::Receiver<Option<Instant>>,
+) -> io::Result<Worker> {
+    let (done, ended) = oneshot::channel();
+    let runtime = runtime().map_err(io::Error::other)?;
+    let work = move || {
+        worker::enter(number);
+        runtime.block_on(serve(listeners, watch, gateway, stop));
+        // Nobody listens any more if the process is on its way out.
+        let _ = done.send(());
+    };
+    let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(work)?;
+    Ok(Worker { ended, thread })
+}
+
+async fn serve(
+    listeners: Vec<Listener>,
+    watch: Arc<Watch>,
+    gateway: Arc<Gateway>,
+    stop: watch::Receiver<Option<Instant>>,
+) {
+    tokio::spawn(async move {
+        let mut sweep = interval(SWEEP);
+        loop {
+            sweep.tick().await;
+            watch.sweep(&gateway.current().config.limits);
+        }
+    });
+    let mut serving: JoinSet<()> = listeners.into_iter().map(Listener::serve).collect();
+    while serving.join_next().await.is_some() {}
+    let deadline = (*stop.borrow()).unwrap_or_else(Instant::now);
+    worker::finish(deadline).await;
+}
+
+/// Waits for all of them.
+pub(super) async fn ended(workers: Vec<Worker>) {
+    for Worker { ended, thread } in workers {
+        // An error means that the thread is gone, by a panic.
+        if ended.await.is_err() {
+            tracing::error!(worker = thread.thread().name(), "a worker ended by a panic");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The access log: one JSON line for each exchange, written by a thread of its own.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, BufWriter, Write, stdout},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    thread,
+};
+
+use prometheus::IntCounter;
+use serde::Serialize;
+
+use crate::config;
+
+/// Lines that may wait for the writer; what comes on top is dropped and counted. An access log
+/// must not slow down what it logs.
+const QUEUE: usize = 8192;
+
+/// Where lines go; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct AccessLog {
+    lines: SyncSender<Vec<u8>>,
+    sample: f64,
+    dropped: IntCounter,
+}
+
+/// One exchange. The query is left out: it is where tokens and names of people end up.
+#[derive(Serialize)]
+pub(crate) struct Entry<'a> {
+    pub(crate) time: String,
+    pub(crate) request_id: &'a str,
+    pub(crate) client: String,
+    pub(crate) method: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) protocol: &'static str,
+    pub(crate) status: u16,
+    pub(crate) duration_us: u64,
+    pub(crate) request_bytes: u64,
+    pub(crate) response_bytes: u64,
+    pub(crate) route: &'a str,
+    pub(crate) upstream: Option<&'a str>,
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) error: Option<String>,
+}
+
+impl AccessLog {
+    /// Opens the file, or standard output, and starts the writer.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened for appending.
+    pub(crate) fn open(config: &config::AccessLog, dropped: IntCounter) -> io::Result<Self> {
+        let out: Box<dyn Write + Send> = match &config.path {
+            None => Box::new(stdout()),
+            Some(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+        };
+        let (lines, queue) = sync_channel(QUEUE);
+        thread::Builder::new().name("access-log".into()).spawn(move || write(&queue, out))?;
+        Ok(Self { lines, sample: config.sample, dropped })
+    }
+
+    /// Whether the next exchange is one of the sample.
+    pub(crate) fn wants(&self) -> bool {
+        self.sample >= 1.0 || fastrand::f64() < self.sample
+    }
+
+    pub(crate) fn write(&self, entry: &Entry<'_>) {
+        let Ok(mut line) = serde_json::to_vec(entry) else { return };
+        line.push(b'\n');
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
+            self.dropped.inc();
+        }
+    }
+}
+
+/// Writes until every sender is gone; flushes whenever nothing waits.
+fn write(queue: &Receiver<Vec<u8>>, out: Box<dyn Write + Send>) {
+    let mut out = BufWriter::new(out);
+    while let Ok(line) = queue.recv() {
+        let mut written = out.write_all(&line);
+        while let Ok(line) = queue.try_recv() {
+            written = written.and_then(|()| out.write_all(&line));
+        }
+        if let Err(error) = written.and_then(|()| out.flush()) {
+            tracing::warn!(%error, "the access log cannot be written");
+        }
+    }
+}

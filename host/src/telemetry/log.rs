@@ -1,0 +1,27 @@
+//! The log, on standard error: text for people, JSON lines for machines.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::LogFormat;
+
+/// Starts logging at `level`, a filter directive such as `info` or `tollgate=debug`.
+///
+/// Called twice, the second call does nothing: the subscriber is the process's.
+pub(crate) fn init(level: &str, format: LogFormat) {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let json = match format {
+        LogFormat::Auto => !stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let builder = fmt().with_env_filter(filter).with_writer(stderr);
+    let set = if json {
+        builder.json().flatten_event(true).with_current_span(false).try_init()
+    } else {
+        builder.with_ansi(stderr().is_terminal()).try_init()
+    };
+    // A second start in one process (tests of the library) keeps the first one's log.
+    let _ = set;
+}

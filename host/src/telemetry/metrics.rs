@@ -1,0 +1,180 @@
+//! Metrics for Prometheus. Labels come from the configuration only, never from what a client
+//! sends, so there is an end to them.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
+
+use http::{Method, StatusCode};
+use parking_lot::Mutex;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// Upper bounds of the buckets for exchanges, in seconds: OpenTelemetry's for HTTP.
+const EXCHANGE_BUCKETS: [f64; 14] =
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0];
+
+/// For hooks, which take microseconds.
+const HOOK_BUCKETS: [f64; 10] =
+    [0.000_001, 0.000_002, 0.000_005, 0.000_01, 0.000_025, 0.000_1, 0.001, 0.01, 0.1, 1.0];
+
+/// Series that one plugin can make by naming metrics.
+const MAX_PLUGIN_SERIES: usize = 64;
+
+/// All metrics of the process; they outlive generations.
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) server_duration: HistogramVec,
+    pub(crate) client_duration: HistogramVec,
+    pub(crate) plugin_duration: HistogramVec,
+    pub(crate) plugin_errors: IntCounterVec,
+    pub(crate) plugin_instances: IntGaugeVec,
+    pub(crate) plugin_counts: PluginCounts,
+    pub(crate) reloads: IntCounterVec,
+    pub(crate) reload_duration: Histogram,
+    pub(crate) generation: IntGauge,
+    pub(crate) upstream_endpoints: IntGaugeVec,
+    pub(crate) connections: IntGaugeVec,
+    pub(crate) access_log_dropped: IntCounter,
+    pub(crate) start_time: Gauge,
+}
+
+/// What plugins count themselves, by plugin and the metric's name.
+#[derive(Clone)]
+pub(crate) struct PluginCounts {
+    counts: IntCounterVec,
+    known: Arc<Mutex<HashSet<(String, String)>>>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let r = &Registry::new();
+        let client = ("http_client_request_duration_seconds", &EXCHANGE_BUCKETS[..]);
+        let server = ("http_server_request_duration_seconds", &EXCHANGE_BUCKETS[..]);
+        let plugin = ("tollgate_plugin_duration_seconds", &HOOK_BUCKETS[..]);
+        let reload = HistogramOpts::new("tollgate_reload_duration_seconds", "Time to build and swap in a generation.");
+        let metrics = Self {
+            server_duration: histograms(r, server, "Exchanges, from request head to the response's last byte.", &["route", "method", "status_class"])?,
+            client_duration: histograms(r, client, "Requests to upstreams, until the response head.", &["upstream", "status_class"])?,
+            plugin_duration: histograms(r, plugin, "Hooks of plugins, waiting included.", &["plugin", "hook"])?,
+            plugin_errors: counters(r, "tollgate_plugin_errors_total", "Hooks that failed.", &["plugin", "kind"])?,
+            plugin_instances: gauges(r, "tollgate_plugin_instances", "Instances, idle and at work.", &["plugin"])?,
+            plugin_counts: PluginCounts::new(counters(r, "tollgate_plugin_events_total", "What plugins count.", &["plugin", "metric"])?),
+            reloads: counters(r, "tollgate_reloads_total", "Attempts to build a new generation.", &["result"])?,
+            reload_duration: register(r, Histogram::with_opts(reload)?)?,
+            generation: register(r, IntGauge::new("tollgate_generation", "The number of the running generation.")?)?,
+            upstream_endpoints: gauges(r, "tollgate_upstream_endpoints", "Addresses of an upstream's endpoints.", &["upstream", "state"])?,
+            connections: gauges(r, "tollgate_connections", "Open client connections.", &["listener", "protocol"])?,
+            access_log_dropped: register(r, IntCounter::new("tollgate_access_log_dropped_total", "Access-log lines dropped because the log could not keep up.")?)?,
+            start_time: register(r, Gauge::new("process_start_time_seconds", "Start of the process since the epoch.")?)?,
+            registry: r.clone(),
+        };
+        for result in ["success", "failure"] {
+            metrics.reloads.with_label_values(&[result]);
+        }
+        Ok(metrics)
+    }
+
+    /// All of it as Prometheus text.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::warn!(%error, "metrics could not be written");
+        }
+        text
+    }
+}
+
+fn register<C: prometheus::core::Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn histograms(
+    registry: &Registry,
+    (name, buckets): (&str, &[f64]),
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<HistogramVec> {
+    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    register(registry, HistogramVec::new(options, labels)?)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntGaugeVec> {
+    register(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+}
+
+impl PluginCounts {
+    fn new(counts: IntCounterVec) -> Self {
+        Self { counts, known: Arc::default() }
+    }
+
+    /// Adds to a plugin's metric; beyond [`MAX_PLUGIN_SERIES`] of one plugin, to its `other`.
+    pub(crate) fn count(&self, plugin: &str, metric: &str, by: u64) {
+        let metric = if self.is_known(plugin, metric) { metric } else { "other" };
+        self.counts.with_label_values(&[plugin, metric]).inc_by(by);
+    }
+
+    fn is_known(&self, plugin: &str, metric: &str) -> bool {
+        let key = (plugin.to_owned(), metric.to_owned());
+        let mut known = self.known.lock();
+        if known.contains(&key) {
+            return true;
+        }
+        let room = known.iter().filter(|(other, _)| other == plugin).count() < MAX_PLUGIN_SERIES;
+        room && known.insert(key)
+    }
+}
+
+/// The methods that are told apart in metrics; a client can invent others.
+const METHODS: [&str; 8] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+
+const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
+
+/// One route's histograms, each looked up by label once.
+pub(crate) struct RouteMetrics {
+    route: String,
+    vec: HistogramVec,
+    resolved: [[OnceLock<Histogram>; CLASSES.len()]; METHODS.len()],
+}
+
+impl RouteMetrics {
+    pub(crate) fn new(metrics: &Metrics, route: &str) -> Self {
+        Self {
+            route: route.to_owned(),
+            vec: metrics.server_duration.clone(),
+            resolved: Default::default(),
+        }
+    }
+
+    pub(crate) fn observe(&self, method: &Method, status: StatusCode, seconds: f64) {
+        let method = METHODS.iter().position(|known| *known == method.as_str());
+        let method = method.unwrap_or(METHODS.len() - 1);
+        let class = usize::from(status.as_u16() / 100).wrapping_sub(1).min(CLASSES.len() - 1);
+        let histogram = self.resolved[method][class].get_or_init(|| {
+            self.vec.with_label_values(&[&self.route, METHODS[method], CLASSES[class]])
+        });
+        histogram.observe(seconds);
+    }
+}

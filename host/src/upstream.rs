@@ -1,0 +1,159 @@
+//! An upstream: a named set of endpoints with pooled connections.
+
+mod connect;
+mod pool;
+mod resolve;
+mod schedule;
+mod send;
+mod tls;
+mod tunnel;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use prometheus::Histogram;
+
+use self::{pool::Target, schedule::Schedule, tls::Tls};
+use crate::{config, telemetry::Metrics};
+
+pub(crate) use self::{
+    pool::Lease,
+    resolve::Resolver,
+    send::Patience,
+    tls::{certificates, private_key, roots},
+    tunnel::Tunnel,
+};
+
+/// The endpoints of one `upstreams` entry. It lives on over reloads that do not change it, and
+/// its connections with it.
+pub(crate) struct Upstream {
+    pub(crate) config: Arc<config::Upstream>,
+    pub(crate) name: Arc<str>,
+    tls: Option<Tls>,
+    targets: ArcSwap<Targets>,
+    /// Where in the schedule the next exchange goes.
+    next: AtomicUsize,
+    workers: usize,
+    durations: [Histogram; 5],
+}
+
+/// Every address that the endpoints have at present, and the order in which they serve.
+#[derive(Default)]
+struct Targets {
+    all: Vec<Arc<Target>>,
+    schedule: Schedule,
+}
+
+/// Why an upstream gave no response.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    #[error("none of its endpoints has an address")]
+    Unresolved,
+    #[error("no connection to {address}: {source}")]
+    Unreachable { address: SocketAddr, source: io::Error },
+    #[error("{address} sent no response head within {limit:?}")]
+    TimedOut { address: SocketAddr, limit: Duration },
+    /// The connection ended before a response head; the request may have been taken.
+    #[error("{address} closed the connection")]
+    Closed { address: SocketAddr, source: hyper::Error },
+    #[error("{address} did not answer as HTTP asks")]
+    Protocol { address: SocketAddr, source: hyper::Error },
+}
+
+impl Upstream {
+    /// # Errors
+    ///
+    /// Certificates or keys that cannot be read or do not fit.
+    pub(crate) fn new(
+        config: &Arc<config::Upstream>,
+        metrics: &Metrics,
+        workers: usize,
+    ) -> Result<Self, TlsError> {
+        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+        Ok(Self {
+            name: config.name.as_str().into(),
+            tls: config.tls.as_ref().map(|tls| Tls::new(tls, config.protocol)).transpose()?,
+            targets: ArcSwap::default(),
+            next: AtomicUsize::new(0),
+            workers,
+            durations: classes.map(|class| {
+                metrics.client_duration.with_label_values(&[&config.name, class])
+            }),
+            config: Arc::clone(config),
+        })
+    }
+
+    /// What `host` says in a plugin's own requests: the first endpoint as configured.
+    pub(crate) fn host_field(&self) -> HeaderValue {
+        let endpoint = &self.config.endpoints[0];
+        let host = match endpoint.host.contains(':') {
+            true => format!("[{}]:{}", endpoint.host, endpoint.port),
+            false => format!("{}:{}", endpoint.host, endpoint.port),
+        };
+        HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("upstream"))
+    }
+
+    /// Puts other addresses in place; connections to addresses that stay are kept. `addresses`:
+    /// of each endpoint, in the configuration's order.
+    pub(crate) fn set_addresses(&self, addresses: &[Vec<SocketAddr>]) {
+        let old = self.targets.load();
+        let mut all = Vec::new();
+        let mut weights = Vec::new();
+        for (endpoint, addresses) in self.config.endpoints.iter().zip(addresses) {
+            for address in addresses {
+                let known = old.all.iter().find(|t| t.is(*address, &endpoint.host));
+                all.push(known.map_or_else(
+                    || Arc::new(Target::new(*address, &endpoint.host, self.workers)),
+                    Arc::clone,
+                ));
+                weights.push(endpoint.weight);
+            }
+        }
+        self.targets.store(Arc::new(Targets { schedule: Schedule::new(&weights), all }));
+    }
+
+    /// Addresses at present, for `/status`.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.targets.load().all.iter().map(|target| target.address).collect()
+    }
+
+    /// Closes connections that have been idle for too long.
+    pub(crate) fn sweep(&self) {
+        for target in &self.targets.load().all {
+            target.sweep(self.config.keepalive_idle);
+        }
+    }
+
+    /// The target whose turn it is.
+    fn pick(&self) -> Result<Arc<Target>, UpstreamError> {
+        let targets = self.targets.load();
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let index = targets.schedule.at(turn).ok_or(UpstreamError::Unresolved)?;
+        Ok(Arc::clone(&targets.all[index]))
+    }
+
+    fn observe(&self, status: http::StatusCode, duration: Duration) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        self.durations[class].observe(duration.as_secs_f64());
+    }
+}
+
+/// Why an upstream's (or a listener's) TLS configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("cannot read `{path}`: {reason}")]
+    Read { path: std::path::PathBuf, reason: String },
+    #[error("`{path}` holds no {what}")]
+    Empty { path: std::path::PathBuf, what: &'static str },
+    #[error("{0}")]
+    Unusable(String),
+}

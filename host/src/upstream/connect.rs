@@ -1,0 +1,92 @@
+//! A new connection: TCP, TLS where asked for, HTTP/1.1 or HTTP/2.
+
+use std::{io, sync::Arc};
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::{
+    Upstream, UpstreamError,
+    pool::{Connection, Target},
+};
+use crate::{body::Body, config::Protocol};
+
+/// Largest response head, in bytes.
+const MAX_RESPONSE_HEAD: usize = 256 * 1024;
+
+/// Receive window of an HTTP/2 stream and connection, in bytes.
+const HTTP2_WINDOW: u32 = 1 << 20;
+
+impl Upstream {
+    /// Connects within the upstream's `connect` time-out.
+    pub(super) async fn connect(&self, target: &Arc<Target>) -> Result<Connection, UpstreamError> {
+        let limit = self.config.connect_timeout;
+        let address = target.address;
+        let connected = timeout(limit, self.open(target)).await.unwrap_or_else(|_| {
+            let reason = format!("no answer within {limit:?}");
+            Err(io::Error::new(io::ErrorKind::TimedOut, reason))
+        });
+        connected.map_err(|source| UpstreamError::Unreachable { address, source })
+    }
+
+    async fn open(&self, target: &Arc<Target>) -> io::Result<Connection> {
+        let stream = TcpStream::connect(target.address).await?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else {
+            let http2 = self.config.protocol == Protocol::Http2;
+            return handshake(stream, http2, target).await;
+        };
+        let stream = tls.connect(stream, &target.host).await?;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        if self.config.protocol == Protocol::Http2 && !http2 {
+            return Err(io::Error::other("the endpoint does not speak HTTP/2 (ALPN)"));
+        }
+        handshake(stream, http2, target).await
+    }
+}
+
+async fn handshake<S>(stream: S, http2: bool, target: &Arc<Target>) -> io::Result<Connection>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    if http2 { http2_handshake(stream, target).await } else { http1_handshake(stream).await }
+}
+
+async fn http1_handshake<S>(stream: S) -> io::Result<Connection>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_RESPONSE_HEAD)
+        .handshake::<_, Body>(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    tokio::spawn(async move {
+        // Its errors reach the exchange through the sender.
+        let _ = connection.with_upgrades().await;
+    });
+    Ok(Connection::Http1(sender))
+}
+
+async fn http2_handshake<S>(stream: S, target: &Arc<Target>) -> io::Result<Connection>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(HTTP2_WINDOW)
+        .initial_connection_window_size(HTTP2_WINDOW * 4)
+        .handshake::<_, Body>(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    target.share(&sender);
+    Ok(Connection::Http2(sender))
+}

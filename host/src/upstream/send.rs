@@ -1,0 +1,216 @@
+//! One request to an upstream: a connection, the request, the response head, and what may be
+//! tried again.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use hyper::{body::Incoming, client::conn::TrySendError};
+use tokio::time::{sleep_until, timeout_at};
+
+use super::{
+    Upstream, UpstreamError,
+    pool::{Connection, Lease, Target},
+};
+use crate::body::{Body, Progress};
+
+/// How long to wait for a response head.
+pub(crate) struct Patience {
+    /// The exchange's own end.
+    pub(crate) deadline: Instant,
+    /// A body that is still on its way up; the upstream's time starts when it is through.
+    pub(crate) progress: Option<Arc<Progress>>,
+}
+
+/// The response, with the connection that it comes on where that is exclusive.
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) lease: Option<Lease>,
+}
+
+/// A request that came back unsent, or whose connection died under it.
+enum Failed {
+    Unsent(Request<Body>, UpstreamError),
+    Sent(UpstreamError),
+}
+
+/// What it takes to send a request again that may have been sent: only those without a body, and
+/// safe to repeat (RFC 9110 §9.2.2), have it.
+struct Copy {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Upstream {
+    /// A plugin's own request: its caller watches the time.
+    pub(crate) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let deadline = Instant::now() + self.config.connect_timeout + self.config.first_byte_timeout;
+        let answer = self.send(request, Patience { deadline, progress: None }).await?;
+        Ok(answer.response.map(|body| self.body(body, answer.lease)))
+    }
+
+    /// A response body under this upstream's idle time-out.
+    pub(crate) fn body(&self, incoming: Incoming, lease: Option<Lease>) -> Body {
+        Body::upstream(incoming, self.config.idle_timeout, lease)
+    }
+
+    /// Sends `request` and waits for the response head.
+    ///
+    /// A request that was not sent is sent again: to the next endpoint where one refused to
+    /// connect, on a new connection where a kept one turned out to be closed. One that may have
+    /// been sent goes again only if its kept connection was closed without a word and it is safe
+    /// to repeat.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        patience: Patience,
+    ) -> Result<Answer, UpstreamError> {
+        let started = Instant::now();
+        let mut request = request;
+        let mut refusals = self.targets.load().all.len().min(3);
+        let mut fresh = false;
+        loop {
+            let target = self.pick()?;
+            let kept = if fresh { None } else { target.take() };
+            let reused = kept.is_some();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => match self.connect(&target).await {
+                    Ok(connection) => connection,
+                    Err(error) if refusals <= 1 => return Err(error),
+                    Err(_) => {
+                        refusals -= 1;
+                        continue;
+                    }
+                },
+            };
+            let copy = if reused { Copy::of(&request) } else { None };
+            let sent = self.send_on(connection, request, &target, &patience).await;
+            request = match (sent, copy) {
+                (Ok(answer), _) => {
+                    self.observe(answer.response.status(), started.elapsed());
+                    return Ok(answer);
+                }
+                (Err(Failed::Unsent(request, _)), _) if reused => request,
+                (Err(Failed::Sent(UpstreamError::Closed { .. })), Some(copy)) => copy.request(),
+                (Err(Failed::Unsent(_, error) | Failed::Sent(error)), _) => return Err(error),
+            };
+            fresh = true;
+        }
+    }
+
+    async fn send_on(
+        &self,
+        connection: Connection,
+        mut request: Request<Body>,
+        target: &Arc<Target>,
+        patience: &Patience,
+    ) -> Result<Answer, Failed> {
+        let address = target.address;
+        match connection {
+            Connection::Http1(mut sender) => {
+                *request.version_mut() = Version::HTTP_11;
+                let sending = sender.try_send_request(request);
+                let response = self.head(sending, address, patience).await?;
+                let max_idle = self.config.keepalive_max_idle;
+                let lease = Lease::new(sender, Arc::clone(target), max_idle);
+                Ok(Answer { response, lease: Some(lease) })
+            }
+            Connection::Http2(mut sender) => {
+                *request.version_mut() = Version::HTTP_2;
+                self.for_http2(&mut request);
+                let sending = sender.try_send_request(request);
+                let response = self.head(sending, address, patience).await?;
+                Ok(Answer { response, lease: None })
+            }
+        }
+    }
+
+    /// HTTP/2 has the authority in the target, and no `host` (RFC 9113 §8.3.1).
+    fn for_http2(&self, request: &mut Request<Body>) {
+        let host = request.headers_mut().remove(http::header::HOST);
+        let authority = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("upstream");
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let absolute =
+            Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
+        if let Ok(absolute) = absolute {
+            *request.uri_mut() = absolute;
+        }
+    }
+
+    /// The response head, or why there is none.
+    async fn head(
+        &self,
+        sending: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>>,
+        address: SocketAddr,
+        patience: &Patience,
+    ) -> Result<Response<Incoming>, Failed> {
+        let limit = self.config.first_byte_timeout;
+        let timed_out = Failed::Sent(UpstreamError::TimedOut { address, limit });
+        let sent = match &patience.progress {
+            None => {
+                let until = patience.deadline.min(Instant::now() + limit);
+                timeout_at(until.into(), sending).await.map_err(|_| timed_out)?
+            }
+            Some(progress) => tokio::select! {
+                sent = sending => sent,
+                () = self.out_of_patience(progress, patience.deadline) => return Err(timed_out),
+            },
+        };
+        sent.map_err(|mut error| match error.take_message() {
+            Some(request) => Failed::Unsent(request, failure(address, error.into_error())),
+            None => Failed::Sent(failure(address, error.into_error())),
+        })
+    }
+
+    /// Ends when the upstream has had its time since the end of the request body, or at the
+    /// exchange's end. While the body streams, its own idle time-out watches over it.
+    async fn out_of_patience(&self, progress: &Progress, deadline: Instant) {
+        let limit = self.config.first_byte_timeout;
+        loop {
+            let waited = progress.since_end().unwrap_or_default();
+            if waited >= limit || Instant::now() >= deadline {
+                return;
+            }
+            // The coarse clock lags by a tick; one more look after it has moved.
+            let left = (limit - waited).max(std::time::Duration::from_millis(5));
+            sleep_until(deadline.min(Instant::now() + left).into()).await;
+        }
+    }
+}
+
+fn failure(address: SocketAddr, source: hyper::Error) -> UpstreamError {
+    // Parse errors and user errors (a body that failed) are not the connection's end.
+    if source.is_incomplete_message() || source.is_canceled() || source.is_closed() || is_io(&source)
+    {
+        UpstreamError::Closed { address, source }
+    } else {
+        UpstreamError::Protocol { address, source }
+    }
+}
+
+fn is_io(error: &hyper::Error) -> bool {
+    use std::error::Error;
+    !error.is_user() && error.source().is_some_and(|source| source.is::<std::io::Error>())
+}
+
+impl Copy {
+    fn of(request: &Request<Body>) -> Option<Self> {
+        let repeatable =
+            request.method().is_idempotent() && matches!(request.body(), Body::Empty);
+        repeatable.then(|| Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+        })
+    }
+
+    fn request(self) -> Request<Body> {
+        let mut request = Request::new(Body::Empty);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}

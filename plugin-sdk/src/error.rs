@@ -1,0 +1,98 @@
+//! Why a hook or a configuration failed.
+
+use std::fmt;
+
+/// Why a hook or a configuration failed, in words for the operator.
+///
+/// The text goes to the log and never to a client. Any [`std::error::Error`] becomes one with `?`,
+/// its sources included; which is why this type cannot be a [`std::error::Error`] itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Error(String);
+
+impl Error {
+    /// An error that says `text`: lower case, no full stop, no secrets.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Error {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self(text)
+    }
+}
+
+/// What the gateway did not let a plugin set or use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// The field, method, target or upstream.
+    pub what: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why the gateway refused something.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// HTTP does not allow it, such as a field value with a line break.
+    Invalid(String),
+    /// Framing and connection fields belong to the gateway.
+    Reserved,
+    /// The configuration has not granted it.
+    NotGranted,
+    /// No upstream has this name.
+    Unknown,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = &self.what;
+        match &self.reason {
+            Reason::Invalid(why) => write!(f, "`{what}` cannot be set: {why}"),
+            Reason::Reserved => write!(f, "`{what}` belongs to the gateway"),
+            Reason::NotGranted => write!(f, "`{what}` is not granted to this plugin"),
+            Reason::Unknown => write!(f, "no upstream is called `{what}`"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Why a body could not be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum BodyError {
+    /// Larger than the use's `max_body`, in bytes.
+    TooLarge(u64),
+    /// It did not end in time.
+    TimedOut,
+    /// The sender went away before the end.
+    Aborted,
+    /// The configuration has not granted bodies to this plugin.
+    NotGranted,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge(limit) => write!(f, "the body is larger than {limit} bytes"),
+            Self::TimedOut => f.write_str("the body did not end in time"),
+            Self::Aborted => f.write_str("the body broke off"),
+            Self::NotGranted => f.write_str("the body is not granted to this plugin"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}

@@ -1,0 +1,219 @@
+//! The configuration, as the operator writes it.
+
+use std::collections::BTreeMap;
+
+use tollgate_plugin::{HeaderName, OneOrMany, Period, config};
+
+use crate::algorithm::Algorithm;
+use crate::jwk::Jwk;
+
+/// Above this a clock is not skewed but wrong.
+const MAX_LEEWAY: Period = Period::seconds(300);
+
+/// Which tokens open the route, and what becomes of their claims.
+#[config]
+pub(crate) struct Jwt {
+    /// Keys that stand in the configuration.
+    #[serde(default)]
+    pub(crate) keys: Vec<Key>,
+    /// A whole JSON Web Key Set as text, such as `${file:/run/secrets/jwks.json}`.
+    pub(crate) jwks_json: Option<String>,
+    /// A JSON Web Key Set to be fetched.
+    pub(crate) jwks: Option<Jwks>,
+    /// The algorithms that keys of a set may be used with; by default all but HS. Keys under
+    /// `keys` name their own.
+    #[serde(default = "public_algorithms")]
+    #[schemars(length(min = 1))]
+    pub(crate) algorithms: Vec<Algorithm>,
+    /// The `iss` that a token must have, exactly; of several any one.
+    pub(crate) issuer: Option<OneOrMany>,
+    /// The `aud` of which a token must have at least one.
+    pub(crate) audience: Option<OneOrMany>,
+    /// How wrong the clocks may be, up to 300s; for `exp` and `nbf`.
+    #[serde(default = "sixty_seconds")]
+    pub(crate) leeway: Period,
+    /// Refuse tokens that never expire.
+    #[serde(default = "yes")]
+    pub(crate) require_exp: bool,
+    /// Further claims that a token must have, with any value but null.
+    #[serde(default)]
+    pub(crate) required_claims: Vec<String>,
+    /// Scopes that a token must have, else 403.
+    #[serde(default)]
+    pub(crate) scopes: Scopes,
+    /// Where the token stands in a request.
+    #[serde(default)]
+    pub(crate) token: Token,
+    /// Let requests without a token through. One with a token that is not valid is still refused.
+    #[serde(default)]
+    pub(crate) optional: bool,
+    /// Claims that become attributes: `auth.claims.NAME`. `auth.subject` and `auth.scopes` are
+    /// always there.
+    #[serde(default)]
+    pub(crate) claims: Vec<String>,
+    /// Headers for the upstream: name to claim. What the client sent under such a name never gets
+    /// through, with a token or without.
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<HeaderName, String>,
+    /// Leave the token in the request.
+    #[serde(default)]
+    pub(crate) forward: bool,
+    /// The realm of the challenge.
+    #[serde(default = "tollgate")]
+    pub(crate) realm: String,
+}
+
+/// A key that stands in the configuration: one of `secret`, `secret_base64url`, `pem` and `jwk`.
+#[config]
+pub(crate) struct Key {
+    /// The `kid` of the tokens that it is for; without one it is for those of any.
+    pub(crate) kid: Option<String>,
+    /// The one algorithm that it is used with; not needed for a `jwk` with `alg`.
+    pub(crate) algorithm: Option<Algorithm>,
+    /// A shared secret as text, for HS: at least as many bytes as the digest has.
+    pub(crate) secret: Option<String>,
+    /// A shared secret in base64url.
+    pub(crate) secret_base64url: Option<String>,
+    /// A public key in PEM, such as `${file:/run/secrets/idp.pem}`.
+    pub(crate) pem: Option<String>,
+    /// A JSON Web Key.
+    pub(crate) jwk: Option<Jwk>,
+}
+
+/// A JSON Web Key Set to be fetched, at first need and again when it is due.
+#[config]
+pub(crate) struct Jwks {
+    /// The upstream that has it; it must be granted to this use.
+    pub(crate) upstream: String,
+    /// Path and query.
+    pub(crate) path: String,
+    /// How long it is good for.
+    #[serde(default = "ten_minutes")]
+    pub(crate) refresh: Period,
+    /// How long after that it still serves when no new one can be had.
+    #[serde(default = "one_hour")]
+    pub(crate) stale_for: Period,
+    /// How long a request waits for it.
+    #[serde(default = "two_seconds")]
+    pub(crate) timeout: Period,
+}
+
+/// Scopes, from the claim `scope` (a text) or `scp` (a list or text).
+#[config]
+#[derive(Default)]
+pub(crate) struct Scopes {
+    /// All of these.
+    #[serde(default)]
+    pub(crate) all_of: Vec<String>,
+    /// At least one of these.
+    #[serde(default)]
+    pub(crate) any_of: Vec<String>,
+}
+
+/// Where the token stands in a request.
+#[config]
+pub(crate) struct Token {
+    /// The header with the token; null: none.
+    #[serde(default = "authorization")]
+    pub(crate) header: Option<HeaderName>,
+    /// The word before the token in that header; empty: none.
+    #[serde(default = "bearer")]
+    pub(crate) scheme: String,
+    /// The cookie with the token; off by default.
+    pub(crate) cookie: Option<String>,
+    /// The query parameter with the token. Queries end up in logs and histories: off by default.
+    pub(crate) query: Option<String>,
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self { header: authorization(), scheme: bearer(), cookie: None, query: None }
+    }
+}
+
+impl Jwt {
+    /// The first thing that the types do not rule out; the keys are looked at when they are read.
+    pub(crate) fn fault(&self) -> Option<String> {
+        if self.keys.is_empty() && self.jwks_json.is_none() && self.jwks.is_none() {
+            return Some("keys: there are none, and neither jwks nor jwks_json".to_owned());
+        }
+        if self.algorithms.is_empty() {
+            return Some("algorithms: at least one is needed".to_owned());
+        }
+        if self.algorithms.iter().any(|algorithm| algorithm.is_hmac()) {
+            return Some(
+                "algorithms: HS is for secrets under keys, never for keys of a set".to_owned(),
+            );
+        }
+        if self.leeway > MAX_LEEWAY {
+            return Some("leeway: at most 300s".to_owned());
+        }
+        for (key, values) in [("issuer", &self.issuer), ("audience", &self.audience)] {
+            let empty = |values: &OneOrMany| {
+                values.as_slice().is_empty() || values.as_slice().iter().any(String::is_empty)
+            };
+            if values.as_ref().is_some_and(empty) {
+                return Some(format!("{key}: must not be empty"));
+            }
+        }
+        if let Some(jwks) = &self.jwks
+            && !jwks.path.starts_with('/')
+        {
+            return Some("jwks.path: must begin with /".to_owned());
+        }
+        let token = &self.token;
+        if token.header.is_none() && token.cookie.is_none() && token.query.is_none() {
+            return Some("token.header: a token has to come from somewhere".to_owned());
+        }
+        let printable = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
+        let scopes = &self.scopes;
+        if !scopes
+            .all_of
+            .iter()
+            .chain(&scopes.any_of)
+            .all(|scope| !scope.is_empty() && scope.chars().all(printable))
+        {
+            return Some("scopes: a scope is printable ASCII without spaces and quotes".to_owned());
+        }
+        if !self.realm.chars().all(|c| printable(c) || c == ' ') {
+            return Some("realm: must be printable ASCII without quotes".to_owned());
+        }
+        None
+    }
+}
+
+fn public_algorithms() -> Vec<Algorithm> {
+    Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_hmac()).collect()
+}
+
+fn sixty_seconds() -> Period {
+    Period::seconds(60)
+}
+
+fn ten_minutes() -> Period {
+    Period::seconds(600)
+}
+
+fn one_hour() -> Period {
+    Period::seconds(3600)
+}
+
+fn two_seconds() -> Period {
+    Period::seconds(2)
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn authorization() -> Option<HeaderName> {
+    HeaderName::new("authorization").ok()
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
+}
+
+fn tollgate() -> String {
+    "tollgate".to_owned()
+}

@@ -1,0 +1,102 @@
+//! `cargo xtask build`: the gateway and its plugins, each at the place that documents name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::command::Tool;
+use crate::steps::Steps;
+use crate::toolchain::{self, GUEST_TARGET};
+use crate::workspace::{Guest, Workspace};
+
+/// The programs that this repository builds for people to run.
+const BINARIES: [&str; 6] =
+    ["tollgate", "tollgate-demo", "tollgate-bench", "bench-upstream", "hyper-floor", "tls-load"];
+
+pub(crate) fn all(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    // First, because it is what can be missing, and the programs take minutes.
+    toolchain::ensure_guest_target(steps)?;
+    steps.run("build the programs", || programs(workspace))?;
+    plugins(workspace, steps)
+}
+
+pub(crate) fn plugins(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    toolchain::ensure_guest_target(steps)?;
+    steps.run("build the plugins", || guests(workspace, "plugins", "plugins"))
+}
+
+/// The components that only tests use, which misbehave on purpose.
+pub(crate) fn test_guests(workspace: &Workspace) -> Result<()> {
+    guests(workspace, "tests/plugins", "test-plugins")
+}
+
+/// Builds all programs in one call: cargo unites the features of what is built together, and
+/// another selection could mean another build of the WebAssembly engine.
+fn programs(workspace: &Workspace) -> Result<()> {
+    Tool::cargo()
+        .args(["build", "--release", "--workspace", "--bins", "--exclude", "xtask"])
+        .locked_in_ci()
+        .within(&workspace.root)
+        .run()?;
+    for name in BINARIES {
+        let built = workspace.cargo_output.join("release").join(name);
+        install(&built, &workspace.binary(name))?;
+    }
+    Ok(())
+}
+
+/// Builds every crate right below `folder` into `target/OUTPUT/NAME.wasm`.
+fn guests(workspace: &Workspace, folder: &str, output: &str) -> Result<()> {
+    let profile = guest_profile(workspace)?;
+    for (root, guests) in by_workspace(workspace.guests(folder)?) {
+        build_guests(&root, &guests, profile)?;
+        for guest in guests {
+            let built = guest.cargo_output.join(GUEST_TARGET).join(profile).join(&guest.file_name);
+            let component = workspace.target().join(output).join(format!("{}.wasm", guest.name));
+            install(&built, &component)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn guest_profile(workspace: &Workspace) -> Result<&'static str> {
+    Ok(if workspace.has_profile("plugin")? { "plugin" } else { "release" })
+}
+
+fn by_workspace(guests: Vec<Guest>) -> BTreeMap<PathBuf, Vec<Guest>> {
+    let mut groups = BTreeMap::<PathBuf, Vec<Guest>>::new();
+    for guest in guests {
+        groups.entry(guest.workspace_root.clone()).or_default().push(guest);
+    }
+    groups
+}
+
+fn build_guests(root: &Path, guests: &[Guest], profile: &str) -> Result<()> {
+    Tool::cargo()
+        .args(["build", "--target", GUEST_TARGET, "--profile", profile])
+        .args(guests.iter().flat_map(|guest| ["--package", &guest.package]))
+        .locked_in_ci()
+        .within(root)
+        .run()
+}
+
+/// Puts a built file at its place in one step, because a running gateway watches that place.
+/// A file that is already the same stays untouched, so that nothing is reloaded for it.
+fn install(built: &Path, place: &Path) -> Result<()> {
+    if built == place {
+        return Ok(());
+    }
+    let content =
+        fs::read(built).with_context(|| format!("cannot read what was built: {built:?}"))?;
+    if fs::read(place).is_ok_and(|present| present == content) {
+        return Ok(());
+    }
+    let folder = place.parent().context("a place without a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let unfinished = place.with_extension("unfinished");
+    fs::copy(built, &unfinished)
+        .and_then(|_| fs::rename(&unfinished, place))
+        .with_context(|| format!("cannot write {}", place.display()))
+}
