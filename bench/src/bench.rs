@@ -101,6 +101,7 @@ impl Bench {
         let (processor, others) = (usage::cpu_seconds(running.id()), self.foreign(&running));
         let start = Instant::now();
         let outcome = self.load(&running, row, workload, self.seconds)?;
+        ensure!(outcome.requests > 0, "not one request was answered");
         let took = start.elapsed().as_secs_f64();
         let used = usage::cpu_seconds(running.id()) - processor;
         let sample = Sample {
@@ -109,7 +110,7 @@ impl Bench {
             pass,
             requests: outcome.requests,
             requests_per_second: outcome.requests as f64 / outcome.seconds,
-            cpu_us_per_request: used * 1e6 / outcome.requests.max(1) as f64,
+            cpu_us_per_request: used * 1e6 / outcome.requests as f64,
             p50_ms: outcome.p50_ms,
             p99_ms: outcome.p99_ms,
             resident_mb: usage::resident_megabytes(running.id()),

@@ -17,6 +17,7 @@ use tokio::{
 
 use self::files::Files;
 use crate::{
+    config::Pointer,
     gateway::Gateway,
     generation::{Builder, Failure, Generation},
     server::{Failed, runtime},
@@ -133,7 +134,7 @@ impl Reloader {
         let started = Instant::now();
         let current = self.gateway.current();
         let built = self.builder.build(&self.path, Some(&current)).await;
-        let outcome = match built.and_then(|next| same_listeners(&current, next)) {
+        let outcome = match built.and_then(|next| same_start(&current, next)) {
             Ok(next) => Ok(self.swap(next)),
             Err(failure) => Err(failure.to_string()),
         };
@@ -202,16 +203,22 @@ async fn gather(
     }
 }
 
-/// Sockets are bound at the start: other addresses need another start.
-fn same_listeners(current: &Generation, next: Generation) -> Result<Generation, Failure> {
+/// Sockets are bound and threads made at the start: other ones need another start.
+fn same_start(current: &Generation, next: Generation) -> Result<Generation, Failure> {
     let addresses = |generation: &Generation| {
         let listeners = &generation.config.listeners;
         listeners.iter().map(|l| (l.address, l.tls.is_some())).collect::<Vec<_>>()
     };
-    if addresses(current) == addresses(&next) {
+    let changed = if addresses(current) != addresses(&next) {
+        "listeners"
+    } else if current.config.admin != next.config.admin {
+        "admin"
+    } else if current.config.workers != next.config.workers {
+        "workers"
+    } else {
         return Ok(next);
-    }
-    let at = crate::config::Pointer::default().key("listeners");
-    let reason = "listeners cannot change while the gateway runs; restart it";
+    };
+    let at = Pointer::default().key(changed);
+    let reason = format!("`{changed}` cannot change while the gateway runs; restart it");
     Err(Failure(vec![next.config.document.fault(&at, reason)]))
 }

@@ -6,6 +6,7 @@ mod workers;
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::Arc,
     thread,
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::{
     admin::Admin,
-    config::Config,
+    config::{self, Config},
     gateway::Gateway,
     generation::{Builder, Failure},
     listener::Sockets,
@@ -56,7 +57,8 @@ pub enum Failed {
 /// A faulty configuration, a port in use, a machine that cannot run the engine.
 pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Failed> {
     let control = runtime()?;
-    let builder = builder(options)?;
+    let mut builder = builder(options)?;
+    builder.workers = workers(options)?;
     let generation = control
         .block_on(builder.build(&options.config, None))
         .map_err(|failure: Failure| Failed::Config(failure.to_string()))?;
@@ -96,17 +98,28 @@ pub struct Listening {
     pub admin: SocketAddr,
 }
 
+/// How many workers the configuration asks for; it is read once more when all of it is built.
+fn workers(options: &Options) -> Result<usize, Failed> {
+    let config = config::load(&options.config)
+        .map_err(|faults| Failed::Config(Failure(faults).to_string()))?;
+    Ok(config.workers.map_or_else(available, NonZeroUsize::get))
+}
+
+/// Cores that the process may use.
+fn available() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// What generations are built with, for a gateway that runs or for checking.
 pub(crate) fn builder(options: &Options) -> Result<Builder, Failed> {
     let engine = Engine::new().map_err(|error| Failed::Start(format!("{error:#}")))?;
     let metrics = Metrics::new().map_err(|error| Failed::Start(error.to_string()))?;
-    let workers = thread::available_parallelism().map_or(1, usize::from);
     Ok(Builder {
         components: Components::new(engine, options.compiled_cache.as_deref()),
         rate_limits: Arc::new(RateLimits::default()),
         metrics: Arc::new(metrics),
         resolver: Resolver::new(),
-        workers,
+        workers: available(),
     })
 }
 

@@ -91,10 +91,15 @@ macro_rules! __export {
     };
 }
 
-/// Exports a plugin from its component; a native build has nothing to export.
+/// Exports a plugin from its component; a native build, which has nothing to export, is told here
+/// that the plugin is in use.
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
-    ($plugin:ty) => {};
+    ($plugin:ty) => {
+        const _: fn(
+            <$plugin as $crate::Plugin>::Config,
+        ) -> ::core::result::Result<$plugin, $crate::Error> = <$plugin as $crate::Plugin>::new;
+    };
 }

@@ -98,7 +98,7 @@ impl<P: Plugin> Gateway<P> {
         self.world.borrow().logs.clone()
     }
 
-    /// A counter by its name and labels, such as `hits{kind=a}`.
+    /// A counter by its name, and its labels if it has some: `hits`, `hits{kind=a}`.
     #[must_use]
     pub fn counted(&self, metric: &str) -> u64 {
         self.world.borrow().counts.get(metric).copied().unwrap_or_default()

@@ -21,10 +21,12 @@ const OF_THE_EXCHANGE: u32 = 0;
 
 /// Stands for the exchange's request in handles. There is one for each hook, so a handle needs no
 /// table: it points straight at the exchange.
-pub(crate) struct RequestHandle;
+#[expect(unreachable_pub, reason = "generated bindings re-export it")]
+pub struct RequestHandle;
 
 /// Stands for a response in handles.
-pub(crate) struct ResponseHandle;
+#[expect(unreachable_pub, reason = "generated bindings re-export it")]
+pub struct ResponseHandle;
 
 /// The data of a plugin's store.
 pub(crate) struct State {

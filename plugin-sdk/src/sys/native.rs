@@ -440,7 +440,10 @@ pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
 pub(crate) fn count(metric: &str, labels: &[(&str, &str)], by: u64) {
     let labels: Vec<String> =
         labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let name = format!("{metric}{{{}}}", labels.join(","));
+    let name = match labels.as_slice() {
+        [] => metric.to_owned(),
+        labels => format!("{metric}{{{}}}", labels.join(",")),
+    };
     world(|world| *world.counts.entry(name).or_default() += by);
 }
 

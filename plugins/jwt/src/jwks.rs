@@ -79,12 +79,12 @@ impl Jwks {
     fn fetch(&self, now: Duration) {
         match self.ask() {
             Ok(keys) => {
-                telemetry::count("jwks_fetches", &[("result", "ok")], 1);
+                telemetry::count("jwks_fetches", &[], 1);
                 self.keys.replace(keys);
                 self.fetched.set(Some(now));
             }
             Err(why) => {
-                telemetry::count("jwks_fetches", &[("result", "failed")], 1);
+                telemetry::count("jwks_failures", &[], 1);
                 log!(Warn, "the key set could not be fetched: {why}"; "upstream" => &self.config.upstream);
             }
         }

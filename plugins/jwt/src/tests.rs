@@ -615,7 +615,7 @@ fn a_fetched_set_serves_until_it_is_due() {
     gateway.advance(Duration::from_secs(1));
     check_accepted(&gateway, &signed("ES256", Some("a"), &claims()));
     assert_eq!(calls.get(), 2);
-    assert_eq!(gateway.counted("jwks_fetches{result=ok}"), 2);
+    assert_eq!(gateway.counted("jwks_fetches"), 2);
 }
 
 #[test]

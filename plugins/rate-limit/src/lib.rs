@@ -129,15 +129,13 @@ fn write_left(left: &mut String, limit: &Limit, decision: Decision) {
         .expect("a string takes all that is written");
 }
 
+/// Counts a refusal, or one that there would have been.
 fn refused(limit: &Limit, why: &str, dry_run: bool) {
-    let dry_run = if dry_run { "true" } else { "false" };
-    telemetry::count(
-        "rate_limit_refusals",
-        &[("limit", limit.label()), ("why", why), ("dry_run", dry_run)],
-        1,
-    );
-    if dry_run == "true" {
+    if dry_run {
+        telemetry::count("dry_run_refusals", &[], 1);
         log!(Info, "would have been refused: {why}"; "limit" => limit.label());
+    } else {
+        telemetry::count("refusals", &[], 1);
     }
 }
 

@@ -148,11 +148,11 @@ fn a_dry_run_counts_and_refuses_nobody() {
     );
     check(&gateway, Request::get("/").header("k", "1"), None);
     check(&gateway, Request::get("/"), None);
-    let counted = |limit: &str, why: &str| {
-        gateway.counted(&format!("rate_limit_refusals{{limit={limit},why={why},dry_run=true}}"))
-    };
-    assert_eq!(counted("1/min", "limit reached"), 1);
-    assert_eq!(counted("1/h", "missing key"), 1);
+    assert_eq!(gateway.counted("dry_run_refusals"), 2);
+    assert_eq!(gateway.counted("refusals"), 0);
+    let logs = gateway.logs();
+    assert_eq!(logs[0].1, "would have been refused: limit reached limit=1/min");
+    assert_eq!(logs[1].1, "would have been refused: missing key limit=1/h");
 }
 
 #[test]

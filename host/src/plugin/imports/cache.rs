@@ -8,7 +8,8 @@ use crate::plugin::{
 };
 
 /// A stored response. There is none in this version, and so no handle to one.
-pub(crate) enum Entry {}
+#[expect(unreachable_pub, reason = "generated bindings re-export it")]
+pub enum Entry {}
 
 impl Host for State {
     fn get(&mut self, _key: String) -> Result<Option<Resource<Entry>>> {

@@ -5,7 +5,8 @@ mod key;
 use aws_lc_rs::{constant_time, digest};
 use wasmtime::{Result, component::Resource};
 
-pub(crate) use self::key::Key;
+#[expect(unreachable_pub, reason = "generated bindings re-export it")]
+pub use self::key::Key;
 use crate::plugin::{
     bindings::tollgate::plugin::crypto::{Algorithm, Host, HostKey},
     state::State,

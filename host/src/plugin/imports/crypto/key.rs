@@ -18,7 +18,8 @@ use crate::plugin::bindings::tollgate::plugin::crypto::Algorithm;
 const MIN_SECRET: usize = 16;
 
 /// A key of a plugin's.
-pub(crate) struct Key(Kind);
+#[expect(unreachable_pub, reason = "generated bindings re-export it")]
+pub struct Key(Kind);
 
 enum Kind {
     Secret(Vec<u8>),

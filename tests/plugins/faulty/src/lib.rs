@@ -1,0 +1,124 @@
+//! Misbehaves in the way that its configuration names.
+
+use std::hint::black_box;
+
+use tollgate_plugin::{
+    Error, Outcome, Phases, Plugin, Request, Response, Verdict, config, log, plugin,
+};
+
+/// One fault, in one hook.
+#[config]
+struct Faulty {
+    /// Where it happens.
+    hook: Hook,
+    /// What happens.
+    fault: Fault,
+    /// Only for requests with this header.
+    only_with: Option<String>,
+}
+
+#[config]
+#[derive(Clone, Copy, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Hook {
+    Configure,
+    Request,
+    Response,
+    Finish,
+}
+
+#[config]
+#[derive(Clone, Copy, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Fault {
+    /// Runs for ever.
+    Loop,
+    /// Takes memory without end.
+    Allocate,
+    /// Calls itself without end.
+    Overflow,
+    /// Panics.
+    Panic,
+    /// Says that it has failed.
+    Fail,
+    /// Logs a thousand lines.
+    LogFlood,
+}
+
+#[plugin]
+impl Plugin for Faulty {
+    type Config = Self;
+
+    fn new(config: Self) -> Result<Self, Error> {
+        if config.hook == Hook::Configure {
+            config.fault.happen()?;
+        }
+        Ok(config)
+    }
+
+    fn phases(&self) -> Phases {
+        match self.hook {
+            Hook::Configure => Phases::NONE,
+            Hook::Request => Phases::REQUEST,
+            Hook::Response => Phases::REQUEST.and(Phases::RESPONSE),
+            Hook::Finish => Phases::REQUEST.and(Phases::FINISH),
+        }
+    }
+
+    fn on_request(&self, request: &mut Request) -> Result<Verdict, Error> {
+        self.reach(Hook::Request, request)?;
+        Ok(Verdict::Next)
+    }
+
+    fn on_response(&self, request: &mut Request, _: &mut Response) -> Result<(), Error> {
+        self.reach(Hook::Response, request)
+    }
+
+    fn on_finish(&self, request: &mut Request, _: &Outcome) {
+        // There is nobody left to tell.
+        let _ = self.reach(Hook::Finish, request);
+    }
+}
+
+impl Faulty {
+    fn reach(&self, hook: Hook, request: &Request) -> Result<(), Error> {
+        let meant = self.only_with.as_ref().is_none_or(|name| request.header(name).is_some());
+        if self.hook == hook && meant { self.fault.happen() } else { Ok(()) }
+    }
+}
+
+impl Fault {
+    fn happen(self) -> Result<(), Error> {
+        match self {
+            Self::Loop => loop {
+                black_box(());
+            },
+            Self::Allocate => allocate(),
+            Self::Overflow => {
+                black_box(overflow(black_box(1)));
+            }
+            Self::Panic => panic!("a secret of the panic"),
+            Self::Fail => return Err(Error::new("a secret of the failure")),
+            Self::LogFlood => {
+                for line in 0..1000 {
+                    log!(Info, "flood {line}");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn allocate() {
+    let mut taken = Vec::new();
+    loop {
+        taken.push(black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+/// Not a loop to the compiler: something is left to do after each call.
+#[expect(unconditional_recursion, reason = "this is the fault")]
+fn overflow(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    overflow(black_box(depth + 1)) + frame[1]
+}
