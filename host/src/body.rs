@@ -25,6 +25,10 @@ pub(crate) enum Body {
     Full(Bytes),
     Client(Box<ClientBody>),
     Upstream(Box<UpstreamBody>),
+    /// The beginning has been read; the rest streams. Its length in all is what `rest` said before.
+    Begun { read: BytesMut, rest: Box<Body> },
+    /// It ended before its end, or has been sent away, and whoever reads on is told so again.
+    Broken(BodyError),
 }
 
 /// What a client sends.
@@ -52,7 +56,7 @@ pub(crate) struct Progress {
 }
 
 /// Why a body ended before its end.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     #[error("the request body is larger than {limit} bytes")]
     TooLarge { limit: u64 },
@@ -114,44 +118,57 @@ impl Body {
 
     /// Bounds the whole exchange, the rest of this body included.
     pub(crate) fn set_deadline(&mut self, at: std::time::Instant, limit: Duration) {
-        if let Self::Upstream(body) = self {
+        let body = match self {
+            Self::Begun { rest, .. } => rest,
+            body => body,
+        };
+        if let Self::Upstream(body) = body {
             body.deadline = Some(Deadline { at: at.into(), limit, sleep: None });
         }
     }
 
-    /// Replaces a streamed body by its bytes, and gives them. Reading twice gives the same.
+    /// Reads a streamed body to its end, and gives it. Reading twice gives the same.
+    ///
+    /// Nothing is lost where it fails or is cut short: what was read stands before the rest.
     ///
     /// # Errors
     ///
-    /// Above `limit` nothing can be read any more: what came so far is dropped, and so is the
-    /// rest.
+    /// It has more than `limit` bytes, or ended early.
     pub(crate) async fn read(&mut self, limit: u64) -> Result<Bytes, ReadError> {
-        let bytes = match self {
-            Self::Empty => Bytes::new(),
-            Self::Full(bytes) => bytes.clone(),
-            Self::Client(_) | Self::Upstream(_) => collect(self, limit).await?,
-        };
-        if bytes.len() as u64 > limit {
-            return Err(ReadError::TooLarge(limit));
+        if matches!(self, Self::Client(_) | Self::Upstream(_)) {
+            let rest = Box::new(std::mem::replace(self, Self::Empty));
+            *self = Self::Begun { read: BytesMut::new(), rest };
         }
-        *self = Self::full(bytes.clone());
-        Ok(bytes)
+        if let Self::Begun { read, rest } = self {
+            if let Err(error) = collect(read, rest, limit).await {
+                if let ReadError::Ended(error) = &error {
+                    *self = Self::Broken(error.clone());
+                }
+                return Err(error);
+            }
+            let whole = std::mem::take(read).freeze();
+            *self = Self::full(whole);
+        }
+        match self {
+            Self::Full(bytes) if bytes.len() as u64 > limit => Err(ReadError::TooLarge(limit)),
+            Self::Full(bytes) => Ok(bytes.clone()),
+            Self::Broken(error) => Err(ReadError::Ended(error.clone())),
+            _ => Ok(Bytes::new()),
+        }
     }
 }
 
-/// All of `body`, at most `limit` bytes. Trailers end here: a buffered body has none.
-async fn collect(body: &mut Body, limit: u64) -> Result<Bytes, ReadError> {
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+/// Moves all of `rest` to the end of `read`. Trailers end here: a buffered body has none.
+///
+/// Cancel safe: a frame is in `read` as soon as it has come.
+async fn collect(read: &mut BytesMut, rest: &mut Body, limit: u64) -> Result<(), ReadError> {
+    while read.len() as u64 <= limit {
+        let Some(frame) = rest.frame().await else { return Ok(()) };
         if let Ok(data) = frame.map_err(ReadError::Ended)?.into_data() {
-            if (whole.len() + data.len()) as u64 > limit {
-                *body = Body::Empty;
-                return Err(ReadError::TooLarge(limit));
-            }
-            whole.extend_from_slice(&data);
+            read.extend_from_slice(&data);
         }
     }
-    Ok(whole.freeze())
+    Err(ReadError::TooLarge(limit))
 }
 
 impl HttpBody for Body {
@@ -171,6 +188,9 @@ impl HttpBody for Body {
             }
             Self::Client(body) => body.poll(cx),
             Self::Upstream(body) => body.poll(cx),
+            Self::Begun { read, rest } if read.is_empty() => Pin::new(&mut **rest).poll_frame(cx),
+            Self::Begun { read, .. } => Poll::Ready(Some(Ok(Frame::data(read.split().freeze())))),
+            Self::Broken(error) => Poll::Ready(Some(Err(error.clone()))),
         }
     }
 
@@ -180,6 +200,8 @@ impl HttpBody for Body {
             Self::Full(_) => false,
             Self::Client(body) => body.incoming.is_end_stream(),
             Self::Upstream(body) => body.incoming.is_end_stream(),
+            Self::Begun { read, rest } => read.is_empty() && rest.is_end_stream(),
+            Self::Broken(_) => false,
         }
     }
 
@@ -189,6 +211,11 @@ impl HttpBody for Body {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Client(body) => body.incoming.size_hint(),
             Self::Upstream(body) => body.incoming.size_hint(),
+            Self::Begun { read, rest } => {
+                let (rest, read) = (rest.size_hint(), read.len() as u64);
+                rest.exact().map_or_else(SizeHint::new, |rest| SizeHint::with_exact(rest + read))
+            }
+            Self::Broken(_) => SizeHint::new(),
         }
     }
 }

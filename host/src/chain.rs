@@ -32,7 +32,7 @@ impl Chain {
     ///
     /// A plugin that fails ends the exchange unless its use says `on_error: skip`: a broken
     /// authenticator must not open the route.
-    pub(crate) async fn on_request(&self, mut exchange: Box<Exchange>) -> Box<Exchange> {
+    pub(crate) async fn on_request(&self, mut exchange: Exchange) -> Exchange {
         for plugin in &self.uses {
             exchange.reached += 1;
             if !plugin.wants_request() {
@@ -60,7 +60,7 @@ impl Chain {
     ///
     /// A plugin that fails here under `reject` replaces the response; the plugins before it see
     /// the replacement.
-    pub(crate) async fn on_response(&self, mut exchange: Box<Exchange>) -> Box<Exchange> {
+    pub(crate) async fn on_response(&self, mut exchange: Exchange) -> Exchange {
         let reached = exchange.reached;
         for plugin in self.uses[..reached].iter().rev() {
             if !plugin.wants_response() {
@@ -78,9 +78,9 @@ impl Chain {
     /// Tells every plugin that the request has reached how it ended.
     pub(crate) async fn on_finish(
         &self,
-        mut exchange: Box<Exchange>,
+        mut exchange: Exchange,
         outcome: &Outcome,
-    ) -> Box<Exchange> {
+    ) -> Exchange {
         let reached = exchange.reached;
         for plugin in &self.uses[..reached] {
             if !plugin.wants_finish() {

@@ -1,7 +1,10 @@
 //! One exchange: a request, what is known of it, and the response that it gets.
 
+mod finish;
+
 use std::{
     net::IpAddr,
+    ops::{Deref, DerefMut},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,6 +20,8 @@ use crate::{
     router::Params,
 };
 
+pub(crate) use self::finish::{BrokenOff, End};
+
 /// How long the way to the response head may take where the route sets no `timeout`.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -24,9 +29,18 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_ATTRIBUTES: usize = 64;
 const MAX_ATTRIBUTE_BYTES: usize = 8 * 1024;
 
-/// The state of one exchange. It lives in one box from the request's head to the response's last
-/// byte; a hook borrows the box for the length of its call.
+/// One exchange. Its state lives in one box from the request's head to the response's last byte;
+/// a hook gets the box for the length of its call.
+///
+/// However it ends, it ends once: one that is dropped before [`Self::finish`] was given up by its
+/// client.
 pub(crate) struct Exchange {
+    /// `Some` until the end.
+    state: Option<Box<State>>,
+}
+
+/// What is known of an exchange.
+pub(crate) struct State {
     /// The configuration and plugins of the moment in which the exchange began.
     pub(crate) generation: Arc<Generation>,
     pub(crate) client: Arc<Client>,
@@ -56,6 +70,7 @@ pub(crate) struct Exchange {
     pub(crate) answered_by: Option<Arc<str>>,
     /// Why the gateway answered.
     pub(crate) error: Option<Error>,
+    ended: bool,
 }
 
 impl Exchange {
@@ -65,9 +80,9 @@ impl Exchange {
         request: Parts,
         (request_body, progress): (Body, Option<Arc<Progress>>),
         id: HeaderValue,
-    ) -> Box<Self> {
+    ) -> Self {
         let started = Instant::now();
-        Box::new(Self {
+        let state = Box::new(State {
             generation,
             client,
             route: None,
@@ -87,9 +102,45 @@ impl Exchange {
             response: None,
             answered_by: None,
             error: None,
-        })
+            ended: false,
+        });
+        Self { state: Some(state) }
     }
 
+    /// Ends the exchange: metrics, access log, `on-finish` hooks.
+    pub(crate) fn finish(mut self, end: &End<'_>) {
+        self.end(end);
+    }
+
+    fn end(&mut self, end: &End<'_>) {
+        // The hooks that run after the end have the exchange once more.
+        if let Some(state) = self.state.take_if(|state| !state.ended) {
+            finish::finish(state, end);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.end(&End::given_up());
+    }
+}
+
+impl Deref for Exchange {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.state.as_ref().expect("there until the end")
+    }
+}
+
+impl DerefMut for Exchange {
+    fn deref_mut(&mut self) -> &mut State {
+        self.state.as_mut().expect("there until the end")
+    }
+}
+
+impl State {
     pub(crate) fn id(&self) -> &str {
         self.id.to_str().unwrap_or_default()
     }

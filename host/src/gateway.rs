@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{Request, Response, header::HOST};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub(crate) use self::response::ResponseBody;
@@ -70,7 +71,7 @@ fn begin(
     mut request: Request<Incoming>,
     client: Arc<Client>,
     generation: Arc<Generation>,
-) -> (Box<Exchange>, Wishes) {
+) -> (Exchange, Wishes) {
     let trusted = client.is_trusted(&generation.config.trusted_proxies);
     let identity = Identity::of(request.headers(), trusted);
     let refusal = admit(&mut request, &generation).err();
@@ -102,6 +103,11 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
         return Err(Error::TooManyHeaders { limit: limits.max_headers });
     }
     forwarding::settle_host(request)?;
+    if let Some(limit) = limits.max_request_body
+        && request.body().size_hint().lower() > limit
+    {
+        return Err(Error::BodyTooLarge { limit });
+    }
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     if target.len() > limits.max_uri_bytes {
         return Err(Error::UriTooLong { limit: limits.max_uri_bytes });
@@ -149,7 +155,7 @@ fn choose_route(exchange: &mut Exchange) {
 }
 
 /// The chain on the way in: next, respond or fail.
-async fn ask_plugins(exchange: Box<Exchange>) -> Box<Exchange> {
+async fn ask_plugins(exchange: Exchange) -> Exchange {
     match &exchange.route {
         Some(route) if !route.chain.uses().is_empty() => {
             let route = Arc::clone(route);
@@ -160,7 +166,7 @@ async fn ask_plugins(exchange: Box<Exchange>) -> Box<Exchange> {
 }
 
 /// The chain on the way out, in reverse.
-async fn show_plugins(exchange: Box<Exchange>) -> Box<Exchange> {
+async fn show_plugins(exchange: Exchange) -> Exchange {
     match &exchange.route {
         Some(route) if exchange.reached > 0 => {
             let route = Arc::clone(route);

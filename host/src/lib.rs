@@ -2,6 +2,9 @@
 //!
 //! The modules stand in the order in which a request meets them; `gateway` tells its whole way.
 
+// The future of a connection holds that of an exchange, and so on down to the sockets.
+#![recursion_limit = "256"]
+
 pub mod cli;
 pub mod config;
 pub mod server;

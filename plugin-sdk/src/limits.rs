@@ -20,7 +20,7 @@ pub struct Quota {
 pub struct Decision {
     /// Whether there was enough.
     pub allowed: bool,
-    /// The most that can be had at once.
+    /// The quota's limit.
     pub limit: u32,
     /// What could be had now.
     pub remaining: u32,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Gives the exchange its response, unless something before has.
-pub(super) async fn to_the_end(mut exchange: Box<Exchange>, wishes: Wishes) -> Box<Exchange> {
+pub(super) async fn to_the_end(mut exchange: Exchange, wishes: Wishes) -> Exchange {
     if exchange.is_answered() {
         return exchange;
     }
@@ -89,7 +89,9 @@ fn request(
     wishes: &Wishes,
 ) -> Result<Request<Body>, Error> {
     let target = target(exchange, route)?;
-    let mut request = Request::new(std::mem::replace(&mut exchange.request_body, Body::Empty));
+    // Who asks for the body from now on is told that it is gone.
+    let gone = Body::Broken(BodyError::ClientAborted);
+    let mut request = Request::new(std::mem::replace(&mut exchange.request_body, gone));
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = Uri::from(target);
     *request.headers_mut() = exchange.request.headers.clone();

@@ -201,8 +201,11 @@ fn exported_version(
 /// Asks the plugin who it is, in an instance of its own with the default limits.
 async fn describe(engine: &Engine, pre: &PluginPre<State>) -> wasmtime::Result<Manifest> {
     let mut store: Store<State> = pool::store(engine, Arc::new(Settings::for_describing()));
-    let plugin = pre.instantiate_async(&mut store).await?;
-    let manifest = plugin.tollgate_plugin_filter().call_describe(&mut store).await?;
+    let asking = async {
+        let plugin = pre.instantiate_async(&mut store).await?;
+        plugin.tollgate_plugin_filter().call_describe(&mut store).await
+    };
+    let manifest = tokio::time::timeout(pool::SETUP_TIMEOUT, asking).await??;
     Ok(Manifest {
         name: manifest.name,
         version: manifest.version,

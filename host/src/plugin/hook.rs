@@ -89,33 +89,33 @@ fn one_line(error: &wasmtime::Error) -> String {
 impl Use {
     pub(crate) async fn on_request(
         &self,
-        exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<Verdict, HookError>) {
+        exchange: Exchange,
+    ) -> (Exchange, Result<Verdict, HookError>) {
         self.run(exchange, &self.metrics.on_request, OnRequest).await
     }
 
     pub(crate) async fn on_response(
         &self,
-        exchange: Box<Exchange>,
-    ) -> (Box<Exchange>, Result<(), HookError>) {
+        exchange: Exchange,
+    ) -> (Exchange, Result<(), HookError>) {
         self.run(exchange, &self.metrics.on_response, OnResponse).await
     }
 
     pub(crate) async fn on_finish(
         &self,
-        exchange: Box<Exchange>,
+        exchange: Exchange,
         outcome: Outcome,
-    ) -> (Box<Exchange>, Result<(), HookError>) {
+    ) -> (Exchange, Result<(), HookError>) {
         self.run(exchange, &self.metrics.on_response, OnFinish(outcome)).await
     }
 
     /// Lends an instance to the hook, within the exchange's deadline.
     async fn run<H: Hook>(
         &self,
-        exchange: Box<Exchange>,
+        exchange: Exchange,
         duration: &Histogram,
         hook: H,
-    ) -> (Box<Exchange>, Result<H::Output, HookError>) {
+    ) -> (Exchange, Result<H::Output, HookError>) {
         let started = Instant::now();
         let deadline = exchange.deadline;
         let mut lease = match before(deadline, self.lease()).await {
@@ -137,9 +137,9 @@ impl Use {
 impl Lease {
     async fn call<H: Hook>(
         &mut self,
-        exchange: Box<Exchange>,
+        exchange: Exchange,
         hook: H,
-    ) -> (Box<Exchange>, Result<H::Output, HookError>) {
+    ) -> (Exchange, Result<H::Output, HookError>) {
         let deadline = exchange.deadline;
         self.spoiled = true;
         let instance = self.instance();

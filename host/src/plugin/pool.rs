@@ -19,7 +19,7 @@ use super::{
 use crate::worker::PerWorker;
 
 /// How long `describe` and `configure` may take in all, waiting included.
-const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A component at work: memory of its own, configured.
 pub(super) struct Instance {

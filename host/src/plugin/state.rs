@@ -32,7 +32,7 @@ pub struct ResponseHandle;
 pub(crate) struct State {
     pub(super) settings: Arc<Settings>,
     /// There during a hook.
-    pub(super) exchange: Option<Box<Exchange>>,
+    pub(super) exchange: Option<Exchange>,
     responses: Vec<Option<Response<Body>>>,
     pub(super) table: ResourceTable,
     wasi: WasiCtx,
@@ -74,11 +74,11 @@ impl State {
 
     /// The exchange on loan.
     pub(super) fn exchange(&self) -> Result<&Exchange, Misuse> {
-        self.exchange.as_deref().ok_or(Misuse("no exchange is there outside of a hook"))
+        self.exchange.as_ref().ok_or(Misuse("no exchange is there outside of a hook"))
     }
 
     pub(super) fn exchange_mut(&mut self) -> Result<&mut Exchange, Misuse> {
-        self.exchange.as_deref_mut().ok_or(Misuse("no exchange is there outside of a hook"))
+        self.exchange.as_mut().ok_or(Misuse("no exchange is there outside of a hook"))
     }
 
     pub(super) fn request_handle() -> Resource<RequestHandle> {

@@ -11,7 +11,10 @@ use super::{
     Upstream, UpstreamError,
     pool::{Connection, Lease, Target},
 };
-use crate::body::{Body, Progress};
+use crate::{
+    body::{Body, Progress},
+    forwarding,
+};
 
 /// How long to wait for a response head.
 pub(crate) struct Patience {
@@ -45,7 +48,9 @@ impl Upstream {
     /// A plugin's own request: its caller watches the time.
     pub(crate) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let deadline = Instant::now() + self.config.connect_timeout + self.config.first_byte_timeout;
-        let answer = self.send(request, Patience { deadline, progress: None }).await?;
+        let mut answer = self.send(request, Patience { deadline, progress: None }).await?;
+        // The plugin may make it the exchange's response, where they have no place.
+        forwarding::strip_hop_by_hop(answer.response.headers_mut());
         Ok(answer.response.map(|body| self.body(body, answer.lease)))
     }
 

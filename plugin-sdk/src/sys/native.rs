@@ -300,7 +300,7 @@ pub(crate) fn take(
         let whole = |value: f64| value as u32;
         Ok(Decision {
             allowed,
-            limit: most,
+            limit: quota.limit,
             remaining: whole((room - used) / each + 1e-6),
             retry_after_ms: if allowed { 0 } else { whole((after - room).ceil()) },
             reset_after_ms: whole(used.ceil()),

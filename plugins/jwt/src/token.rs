@@ -144,7 +144,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Claims<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Self::Value::new();
+                // Most tokens have fewer.
+                let mut members = Self::Value::with_capacity(16);
                 while let Some((Text(key), value)) = map.next_entry()? {
                     // Of two claims of one name others might believe the other one.
                     if members.iter().any(|(other, _)| *other == key) {

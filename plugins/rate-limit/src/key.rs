@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tollgate_plugin::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use tollgate_plugin::serde::Deserialize;
-use tollgate_plugin::{Request, crypto};
+use tollgate_plugin::{HeaderName, Request, crypto};
 
 /// Longer keys are counted by their digest: what a client sends must not fill the store.
 const MAX_KEY: usize = 128;
@@ -67,7 +67,10 @@ impl Source {
             None if text == "ip" => Ok(Self::Address),
             None if text == "route" => Ok(Self::Route),
             None if text.contains('.') => Ok(Self::Attribute(text.to_owned())),
-            Some(("header", name)) => named(&name.to_ascii_lowercase()).map(Self::Header),
+            Some(("header", name)) => match HeaderName::new(name) {
+                Ok(name) => Ok(Self::Header(name.as_str().to_owned())),
+                Err(error) => Err(error.to_string()),
+            },
             Some(("param", name)) => named(name).map(Self::Param),
             Some(("attribute", name)) => named(name).map(Self::Attribute),
             _ => Err(format!(

@@ -179,6 +179,10 @@ fn faulty_configurations_are_refused_with_their_place() {
         (r#"{ "limits": [{ "limit": "1/week" }] }"#, "limits[0].limit: `1/week` is not a rate"),
         (r#"{ "limits": [{ "limit": "1/s", "key": "ipp" }] }"#, "limits[0].key: `ipp` is nothing"),
         (r#"{ "limits": [{ "limit": "1/s", "key": "ip |" }] }"#, "limits[0].key: `` is nothing"),
+        (
+            r#"{ "limits": [{ "limit": "1/s", "key": "header:a b" }] }"#,
+            "limits[0].key: `a b` is not",
+        ),
         (r#"{ "limits": [{ "limit": "1/s", "burst": 0 }] }"#, "limits[0].burst: must be at"),
         (r#"{ "limits": [{ "limit": "1/s", "cost": 2 }] }"#, "limits[0].cost: no request could"),
         (r#"{ "limits": [{ "limit": "1/s", "name": "a\"b" }] }"#, "limits[0].name: must be"),

@@ -1,0 +1,117 @@
+//! The end of an exchange: metrics, access log, `on-finish` hooks.
+
+use std::time::{Duration, Instant};
+
+use http::{StatusCode, header::HOST};
+
+use super::{Chain, Exchange, State};
+use crate::{body::BodyError, plugin::Outcome, telemetry::Entry, worker};
+
+/// For all `on-finish` hooks of one exchange together; its own time may be up.
+const HOOKS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The status of an exchange whose client left before there was one; nginx made it the custom.
+const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => StatusCode::BAD_REQUEST,
+};
+
+/// How an exchange ended.
+pub(crate) struct End<'a> {
+    pub(crate) status: StatusCode,
+    /// Of the response's body, sent.
+    pub(crate) bytes: u64,
+    pub(crate) broken_off: Option<BrokenOff<'a>>,
+}
+
+/// Why the response's body did not come to its end.
+pub(crate) enum BrokenOff<'a> {
+    By(&'a BodyError),
+    /// The client left.
+    ByClient,
+}
+
+impl End<'_> {
+    /// The client left before it had a response.
+    pub(super) fn given_up() -> Self {
+        Self { status: CLIENT_GONE, bytes: 0, broken_off: Some(BrokenOff::ByClient) }
+    }
+}
+
+pub(super) fn finish(mut state: Box<State>, end: &End<'_>) {
+    state.ended = true;
+    let duration = state.started.elapsed();
+    if let Some(route) = &state.route {
+        let method = &state.request.method;
+        route.metrics.observe(method, end.status, duration.as_secs_f64());
+    }
+    if let Some(BrokenOff::By(error)) = &end.broken_off {
+        let (request_id, route) = (state.id(), state.route_name());
+        tracing::info!(request_id, route, error = %Chain(error), "a response broke off");
+    }
+    let logs = state.generation.access_log.as_ref().filter(|log| log.wants());
+    let hooks = state.route.as_ref().filter(|route| state.reached > 0 && route.chain.wants_finish());
+    if logs.is_none() && hooks.is_none() {
+        return;
+    }
+    let outcome = outcome(&state, duration, end);
+    if let Some(log) = logs {
+        log.write(&entry(&state, &outcome));
+    }
+    if let Some(route) = hooks.cloned() {
+        state.deadline = Instant::now() + HOOKS_TIMEOUT;
+        worker::spawn(async move {
+            route.chain.on_finish(Exchange { state: Some(state) }, &outcome).await;
+        });
+    }
+}
+
+fn outcome(state: &State, duration: Duration, end: &End<'_>) -> Outcome {
+    Outcome {
+        status: end.status.as_u16(),
+        duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        request_bytes: state.progress.as_ref().map_or(0, |progress| progress.bytes()),
+        response_bytes: end.bytes,
+        upstream: state.answered_by.as_deref().map(str::to_owned),
+        error: match (&state.error, &end.broken_off) {
+            (Some(error), _) => Some(Chain(error).to_string()),
+            (None, Some(BrokenOff::By(error))) => Some(error.to_string()),
+            (None, Some(BrokenOff::ByClient)) => Some("the client left".into()),
+            (None, None) => None,
+        },
+    }
+}
+
+fn entry<'a>(state: &'a State, outcome: &'a Outcome) -> Entry<'a> {
+    let request = &state.request;
+    let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+    Entry {
+        time: now(),
+        request_id: state.id(),
+        client: state.client_address().to_string(),
+        method: request.method.as_str(),
+        host: host.unwrap_or_default(),
+        path: request.uri.path(),
+        protocol: state.client.protocol(request.version),
+        status: outcome.status,
+        duration_us: outcome.duration_us,
+        request_bytes: outcome.request_bytes,
+        response_bytes: outcome.response_bytes,
+        route: state.route_name(),
+        upstream: outcome.upstream.as_deref(),
+        subject: state.attribute("auth.subject"),
+        error: outcome.error.clone(),
+    }
+}
+
+/// RFC 3339 with microseconds, UTC.
+fn now() -> String {
+    use tracing_subscriber::fmt::{
+        format::Writer,
+        time::{FormatTime, SystemTime},
+    };
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}

@@ -1,0 +1,168 @@
+//! Messages that are not one head and one body: expectations, trailers, and those without bodies.
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, Response};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use tollgate_tests::{
+    Gateway, Recorder, Upstream,
+    client::{Body, full, request},
+    raw::status,
+};
+
+use super::before;
+
+#[tokio::test]
+async fn a_client_that_expects_100_is_told_to_go_on() {
+    let upstream = Upstream::echo().await;
+    let gateway = before(&upstream, "").await;
+    let mut client = gateway.raw().await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\nconnection: close\r\n\r\n")
+        .await;
+    assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("body").await;
+    let reply = client.rest().await;
+    assert_eq!(status(&reply), 200);
+    assert!(reply.contains(r#""body":"body""#) && !reply.contains("100-continue"), "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_client_that_expects_100_is_not_told_to_go_on() {
+    let gateway = Gateway::start("routes: [{ name: a, match: { path: /a }, respond: {} }]").await;
+    let reply = gateway
+        .raw_exchange("POST /b HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\nconnection: close\r\n\r\n")
+        .await;
+    assert_eq!(status(&reply), 404, "{reply}");
+    gateway.stop().await;
+}
+
+/// A body in two pieces with a trailer.
+fn with_trailers() -> Body {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", "42".parse().unwrap());
+    let frames = [
+        Frame::data(Bytes::from_static(b"two ")),
+        Frame::data(Bytes::from_static(b"pieces")),
+        Frame::trailers(trailers),
+    ];
+    StreamBody::new(stream::iter(frames.map(Ok))).boxed()
+}
+
+#[tokio::test]
+async fn trailers_pass_both_ways() {
+    let upstream = Upstream::http2(async |request| {
+        let body = request.into_body().collect().await.unwrap();
+        let sum = body.trailers().and_then(|trailers| trailers.get("x-sum")).cloned();
+        let mut response = Response::new(with_trailers());
+        response.headers_mut().insert("x-got", sum.unwrap_or("none".parse().unwrap()));
+        response
+    })
+    .await;
+    let gateway = Gateway::start(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"], protocol: http2 }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+        "#
+    ))
+    .await;
+    let mut connection = gateway.connect_http2().await;
+    let mut request = request("POST", "/", &[("te", "trailers")], "");
+    *request.body_mut() = with_trailers();
+    let reply = connection.send(request).await;
+    assert_eq!((reply.text().as_str(), reply.header("x-got").as_str()), ("two pieces", "42"));
+    assert_eq!(reply.trailers.expect("trailers")["x-sum"], "42");
+    drop(connection);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn trailers_of_http1_reach_a_client_that_takes_them() {
+    let upstream = Upstream::new(async |_| {
+        let mut response = Response::new(with_trailers());
+        response.headers_mut().insert("trailer", "x-sum".parse().unwrap());
+        response
+    })
+    .await;
+    let gateway = before(&upstream, "").await;
+    let mut connection = gateway.connect_http2().await;
+    let reply = connection.send(request("GET", "/", &[("te", "trailers")], "")).await;
+    assert_eq!(reply.text(), "two pieces");
+    assert_eq!(reply.trailers.expect("trailers")["x-sum"], "42");
+    drop(connection);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_response_to_head_keeps_its_length_and_has_no_body() {
+    let upstream = Upstream::new(async |_| Response::new(full("twelve bytes"))).await;
+    let gateway = before(&upstream, "").await;
+    let mut connection = gateway.connect().await;
+    let reply = connection.send(request("HEAD", "/", &[], "")).await;
+    assert_eq!((reply.status, reply.header("content-length").as_str()), (200, "12"));
+    assert_eq!(reply.text(), "");
+    let next = connection.send(request("GET", "/", &[], "")).await;
+    assert_eq!(next.text(), "twelve bytes");
+    drop(connection);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn responses_without_bodies_leave_the_connection_in_order() {
+    let upstream = Upstream::new(async |request| {
+        let status: u16 = request.uri().path()[1..].parse().unwrap();
+        let body = if status == 200 { "body" } else { "" };
+        Response::builder().status(status).header("etag", "\"1\"").body(full(body)).unwrap()
+    })
+    .await;
+    let gateway = before(&upstream, "").await;
+    let mut connection = gateway.connect().await;
+    for (status, body) in [(204, ""), (304, ""), (200, "body"), (205, ""), (200, "body")] {
+        let reply = connection.send(request("GET", &format!("/{status}"), &[], "")).await;
+        assert_eq!((reply.status, reply.text().as_str()), (status, body));
+        assert_eq!(reply.header("etag"), "\"1\"");
+        if status == 204 {
+            // RFC 9110 §8.6: no length there.
+            assert_eq!(reply.header("content-length"), "");
+        }
+    }
+    drop(connection);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_interim_response_of_the_upstream_does_not_stand_for_the_final_one() {
+    use tollgate_tests::recorder::Act::{Head, Send};
+    let upstream = Recorder::scripted(&[&[
+        Head,
+        Send("HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody"),
+    ]])
+    .await;
+    let gateway = Gateway::start(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+        "#
+    ))
+    .await;
+    let reply = gateway.get("/", &[]).await;
+    assert_eq!((reply.status, reply.text().as_str()), (200, "body"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_http_1_0_client_gets_a_body_that_ends_with_the_connection() {
+    let upstream = Upstream::new(async |_| {
+        let mut response = Response::new(with_trailers());
+        response.headers_mut().insert("x-kind", "stream".parse().unwrap());
+        response
+    })
+    .await;
+    let gateway = before(&upstream, "").await;
+    let reply = gateway.raw_exchange("GET / HTTP/1.0\r\n\r\n").await;
+    assert!(reply.ends_with("\r\n\r\ntwo pieces"), "{reply}");
+    assert!(!reply.to_lowercase().contains("transfer-encoding"), "{reply}");
+    gateway.stop().await;
+}

@@ -1,0 +1,153 @@
+//! Heads and bodies that are too large or too slow.
+
+use std::time::Instant;
+
+use tollgate_tests::{Gateway, Recorder, raw::status, recorder::Act::Head};
+
+use super::before;
+
+/// The whole answer to one request; the problem's type has to be in it.
+async fn check(gateway: &Gateway, request: &str, expected: u16, kind: &str) {
+    let reply = gateway.raw_exchange(request).await;
+    let start: String = request.chars().take(60).collect();
+    assert_eq!(status(&reply), expected, "{start:?}: {reply}");
+    assert!(reply.contains("application/problem+json"), "{start:?}: {reply}");
+    assert!(reply.contains(&format!("/{kind}\"")), "{start:?}: {reply}");
+}
+
+fn with(fields: &str) -> String {
+    format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{fields}\r\n")
+}
+
+#[tokio::test]
+async fn a_flood_of_fields_is_a_431_problem() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "").await;
+    check(&gateway, &with(&"x-a: 1\r\n".repeat(99)), 431, "header-too-large").await;
+    check(&gateway, &with(&"x-a: 1\r\n".repeat(5000)), 431, "header-too-large").await;
+    check(&gateway, &with(&format!("x-a: {}\r\n", "1".repeat(70 << 10))), 431, "header-too-large")
+        .await;
+    check(&gateway, &with(&format!("{}: 1\r\n", "x".repeat(70 << 10))), 431, "header-too-large")
+        .await;
+    assert_eq!(upstream.all(), "");
+    let reply = gateway.raw_exchange(with(&"x-a: 1\r\n".repeat(98))).await;
+    assert_eq!(status(&reply), 200, "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_limits_of_heads_are_configurable() {
+    let upstream = Recorder::new().await;
+    let limits = "limits: { max_headers: 4, max_header_bytes: 8KiB, max_uri_bytes: 64 }";
+    let gateway = before(&upstream, limits).await;
+    check(&gateway, &with("a: 1\r\nb: 1\r\nc: 1\r\n"), 431, "header-too-large").await;
+    check(&gateway, &with(&format!("a: {}\r\n", "1".repeat(9 << 10))), 431, "header-too-large").await;
+    let long = format!("GET /{} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", "x".repeat(64));
+    check(&gateway, &long, 414, "uri-too-long").await;
+    assert_eq!(upstream.all(), "");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_huge_target_is_a_414_problem() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "").await;
+    for length in [17 << 10, 63 << 10, 100 << 10] {
+        let target = "x".repeat(length);
+        let request = format!("GET /{target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        check(&gateway, &request, 414, "uri-too-long").await;
+    }
+    assert_eq!(upstream.all(), "");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_in_time_is_a_408_problem() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "limits: { header_timeout: 1s }").await;
+    for start in ["G", "GET / HTTP/1.1\r\nhost: a\r\nx-a: 1\r\n"] {
+        let started = Instant::now();
+        check(&gateway, start, 408, "request-timeout").await;
+        assert!(started.elapsed().as_millis() >= 900, "{:?}", started.elapsed());
+    }
+    assert_eq!(upstream.all(), "");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_that_drips_does_not_get_more_time() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "limits: { header_timeout: 1s }").await;
+    let mut client = gateway.raw().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n").await;
+    let (mut reader, mut writer) = client.into_stream().into_split();
+    let started = Instant::now();
+    let dripping = tokio::spawn(async move {
+        // A byte whenever the last one is through; the connection's end ends it.
+        let mut drip = tokio::time::interval(std::time::Duration::from_millis(100));
+        loop {
+            drip.tick().await;
+            if tokio::io::AsyncWriteExt::write_all(&mut writer, b"x").await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut reply = Vec::new();
+    let _ = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut reply).await;
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    assert_eq!(status(&String::from_utf8_lossy(&reply)), 408);
+    dripping.abort();
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "limits: { header_timeout: 1s }").await;
+    let reply = gateway.raw_exchange("").await;
+    assert!(reply.is_empty() || status(&reply) == 408, "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_go_on_in_time_is_a_408_problem() {
+    let upstream = Recorder::scripted(&[&[Head]]).await;
+    let gateway = before(&upstream, "limits: { body_idle: 1s }").await;
+    let slow = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\npart";
+    check(&gateway, slow, 408, "request-timeout").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_closed_when_it_is_idle_for_too_long() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "limits: { keepalive_idle: 1s }").await;
+    let reply = gateway.raw_exchange("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(status(&reply), 200, "{reply}");
+    assert_eq!(reply.matches("HTTP/1.1 ").count(), 1, "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn connections_above_the_limit_wait_until_one_ends() {
+    let gateway = Gateway::start(
+        "limits: { max_connections: 2 }\nroutes: [{ name: a, match: { path: / }, respond: {} }]",
+    )
+    .await;
+    let mut open = vec![gateway.raw().await, gateway.raw().await];
+    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    for client in &mut open {
+        client.send(request).await;
+        assert_eq!(status(&client.head().await), 200);
+    }
+    let mut third = gateway.raw().await;
+    third.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    open.pop();
+    let reply = third.rest().await;
+    assert!([200, 503].contains(&status(&reply)) || reply.is_empty(), "{reply}");
+    // The first of them was never harmed.
+    open[0].send(request).await;
+    assert_eq!(status(&open[0].head().await), 200);
+    drop(open);
+    gateway.stop().await;
+}

@@ -1,0 +1,97 @@
+//! Redirects, fixed responses, and targets that are rewritten on the way up.
+
+use tollgate_tests::{Gateway, Upstream};
+
+#[tokio::test]
+async fn a_redirect_puts_parameters_into_its_location() {
+    let gateway = Gateway::start(
+        r#"
+        routes:
+          - name: old
+            match: { path: "/old/{*rest}" }
+            redirect: { status: 308, location: "/orders/{rest}" }
+          - name: away
+            match: { path: "/away/{id}" }
+            redirect: { location: "https://example.com/{id}" }
+        "#,
+    )
+    .await;
+    let old = gateway.get("/old/1/items", &[]).await;
+    assert_eq!((old.status, old.header("location").as_str()), (308, "/orders/1/items"));
+    let away = gateway.get("/away/a%2Fb%20c", &[]).await;
+    assert_eq!((away.status, away.header("location").as_str()), (307, "https://example.com/a%2Fb%20c"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_redirect_cannot_be_steered_to_another_host() {
+    let gateway = Gateway::start(
+        r#"
+        routes:
+          - name: old
+            match: { path: "/old/{*rest}" }
+            redirect: { location: "/{rest}" }
+        "#,
+    )
+    .await;
+    // `//evil.test` would be another host to a browser (RFC 3986 §4.2).
+    let reply = gateway.get("/old//evil.test", &[]).await;
+    assert!(!reply.header("location").starts_with("//"), "{}", reply.header("location"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_fixed_response_is_given_as_configured() {
+    let gateway = Gateway::start(
+        r#"
+        routes:
+          - name: teapot
+            match: { path: /teapot }
+            respond:
+              status: 418
+              body: short and stout
+              headers: { content-type: text/plain, x-kind: pot }
+        "#,
+    )
+    .await;
+    let reply = gateway.get("/teapot", &[]).await;
+    assert_eq!((reply.status, reply.text().as_str()), (418, "short and stout"));
+    assert_eq!(reply.header("content-type"), "text/plain");
+    assert_eq!(reply.header("x-kind"), "pot");
+    assert!(!reply.header("x-request-id").is_empty());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_rewrite_changes_path_and_host_and_keeps_the_query() {
+    let upstream = Upstream::echo().await;
+    let gateway = Gateway::start(&format!(
+        r#"
+        upstreams: {{ echo: {{ endpoints: ["{upstream}"] }} }}
+        routes:
+          - name: rewritten
+            match: {{ path: "/orders/{{id}}/{{*rest}}" }}
+            upstream: echo
+            rewrite: {{ path: "/v1/{{rest}}/of/{{id}}", host: orders.internal }}
+          - name: stripped
+            match: {{ path: "/api/{{*rest}}" }}
+            upstream: echo
+            strip_prefix: /api
+        "#
+    ))
+    .await;
+
+    let rewritten = gateway.get("/orders/a%2Fb/items/1?x=1&y", &[]).await.json();
+    assert_eq!(rewritten["target"], "/v1/items/1/of/a%2Fb?x=1&y");
+    assert_eq!(rewritten["headers"]["host"][0], "orders.internal");
+    assert_eq!(rewritten["headers"]["x-forwarded-host"][0], "gateway.test");
+
+    for (sent, received) in
+        [("/api/users?x=1", "/users?x=1"), ("/api", "/"), ("/api/", "/"), ("/api/a%2Fb", "/a%2Fb")]
+    {
+        let seen = gateway.get(sent, &[]).await.json();
+        assert_eq!(seen["target"], received, "{sent}");
+        assert_eq!(seen["headers"]["host"][0], "gateway.test");
+    }
+    gateway.stop().await;
+}

@@ -1,0 +1,156 @@
+//! Connections that become something other than HTTP.
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::io::{copy, split};
+use tollgate_tests::{
+    Gateway, RawClient, Upstream,
+    client::{Body, full},
+    raw::status,
+};
+
+const UPGRADE: &str = "GET /ws HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
+
+/// Gives back every byte of an upgraded connection; answers other requests as usual.
+async fn echo(mut request: Request<Incoming>) -> Response<Body> {
+    if request.headers().get("upgrade").is_none_or(|protocol| protocol != "websocket") {
+        return Response::new(full("plain"));
+    }
+    let key = request.headers()["sec-websocket-key"].clone();
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let (mut reader, mut writer) = split(TokioIo::new(upgraded.await.unwrap()));
+        let _ = copy(&mut reader, &mut writer).await;
+        let _ = tokio::io::AsyncWriteExt::shutdown(&mut writer).await;
+    });
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-accept", key)
+        .body(full(""))
+        .unwrap()
+}
+
+async fn before(upstream: &Upstream) -> Gateway {
+    Gateway::start(&config(upstream)).await
+}
+
+fn config(upstream: &Upstream) -> String {
+    format!(
+        r#"
+        workers: 1
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+        "#
+    )
+}
+
+async fn upgrade(gateway: &Gateway) -> RawClient {
+    let mut client = gateway.raw().await;
+    client.send(UPGRADE).await;
+    let head = client.head().await;
+    assert_eq!(status(&head), 101, "{head}");
+    let lower = head.to_lowercase();
+    assert!(lower.contains("connection: upgrade") && lower.contains("upgrade: websocket"), "{head}");
+    assert!(lower.contains("sec-websocket-accept"), "{head}");
+    client
+}
+
+async fn check_echo(client: &mut RawClient, text: &str) {
+    client.send(text).await;
+    assert_eq!(client.exactly(text.len()).await, text.as_bytes());
+}
+
+#[tokio::test]
+async fn bytes_pass_both_ways_after_an_upgrade_until_one_side_ends() {
+    let upstream = Upstream::new(echo).await;
+    let gateway = before(&upstream).await;
+    let mut client = upgrade(&gateway).await;
+    check_echo(&mut client, "one").await;
+    check_echo(&mut client, &"x".repeat(1 << 20)).await;
+    client.send("last").await;
+    client.end().await;
+    assert_eq!(client.rest().await, "last");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn bytes_that_come_with_the_request_are_not_lost() {
+    let upstream = Upstream::new(echo).await;
+    let gateway = before(&upstream).await;
+    let mut client = gateway.raw().await;
+    client.send(format!("{UPGRADE}early")).await;
+    assert_eq!(status(&client.head().await), 101);
+    assert_eq!(client.exactly(5).await, b"early");
+    drop(client);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn upgraded_and_plain_requests_share_a_route() {
+    let upstream = Upstream::new(echo).await;
+    let gateway = before(&upstream).await;
+    let mut first = upgrade(&gateway).await;
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/ws", &[]).await.text(), "plain");
+        check_echo(&mut first, "still").await;
+        let mut second = upgrade(&gateway).await;
+        check_echo(&mut second, "here").await;
+    }
+    drop(first);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_outlives_reloads() {
+    let upstream = Upstream::new(echo).await;
+    let gateway = before(&upstream).await;
+    let mut client = upgrade(&gateway).await;
+    for _ in 0..5 {
+        gateway.reload_well().await;
+        check_echo(&mut client, "still").await;
+    }
+    gateway.write_config(
+        "workers: 1\nroutes: [{ name: all, match: { path: \"/{*rest}\" }, respond: {} }]",
+    );
+    gateway.reload_well().await;
+    check_echo(&mut client, "its route and upstream are gone").await;
+    drop(client);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_the_upstream_declines_is_an_ordinary_response() {
+    let upstream = Upstream::text("no").await;
+    let gateway = before(&upstream).await;
+    let mut client = gateway.raw().await;
+    client.send(UPGRADE).await;
+    let head = client.head().await;
+    assert_eq!(status(&head), 200, "{head}");
+    assert_eq!(client.exactly(2).await, b"no");
+    // The connection is still one of HTTP.
+    client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(client.rest().await.ends_with("no"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_nobody_asked_for_is_a_502_problem() {
+    use tollgate_tests::recorder::Act::{Head, Send};
+    let upstream = tollgate_tests::Recorder::scripted(&[&[
+        Head,
+        Send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"),
+    ]])
+    .await;
+    let gateway = Gateway::start(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes: [{{ name: all, match: {{ path: "/" }}, upstream: u }}]
+        "#
+    ))
+    .await;
+    assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-protocol");
+    gateway.stop().await;
+}

@@ -1,0 +1,19 @@
+//! Upstreams: connections that are kept, endpoints that are chosen, and what goes wrong.
+
+mod pool;
+mod failures;
+mod secure;
+
+use tollgate_tests::Gateway;
+
+/// One worker before an upstream, so that there is one pool and one round.
+async fn before(endpoints: &str, more: &str) -> Gateway {
+    Gateway::start(&format!(
+        r#"
+        workers: 1
+        upstreams: {{ u: {{ endpoints: [{endpoints}], {more} }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+        "#
+    ))
+    .await
+}

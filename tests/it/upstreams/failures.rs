@@ -1,0 +1,157 @@
+//! Upstreams that refuse, are silent, or talk nonsense.
+
+use std::time::Instant;
+
+use tollgate_tests::{
+    Recorder, Upstream,
+    client::request,
+    recorder::{
+        Act::{Close, Head, Send},
+        OK,
+    },
+};
+
+use super::before;
+
+/// An address where nobody listens.
+async fn nobody() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_is_passed_over() {
+    let upstream = Upstream::text("here").await;
+    let gateway = before(&format!("\"{}\", \"{upstream}\"", nobody().await), "").await;
+    for method in ["GET", "POST"].repeat(5) {
+        let reply = gateway.send(request(method, "/", &[], "")).await;
+        assert_eq!((reply.status, reply.text().as_str()), (200, "here"), "{method}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_is_whole_after_an_endpoint_has_been_passed_over() {
+    let upstream = Upstream::echo().await;
+    let gateway = before(&format!("\"{}\", \"{upstream}\"", nobody().await), "").await;
+    for _ in 0..4 {
+        assert_eq!(gateway.post("/", &[], "a body").await.json()["body"], "a body");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_502_problem() {
+    let gateway = before(&format!("\"{}\", \"{}\"", nobody().await, nobody().await), "").await;
+    let reply = gateway.get("/", &[]).await;
+    assert_eq!(reply.problem(), "502 upstream-unreachable");
+    assert!(!reply.text().contains("127.0.0.1"), "{}", reply.text());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_a_502_problem() {
+    let gateway = before("\"nobody.invalid:80\"", "").await;
+    assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-unreachable");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn silence_is_a_504_problem() {
+    let upstream = Recorder::scripted(&[&[Head]]).await;
+    let gateway = before(&format!("\"{upstream}\""), "timeouts: { first_byte: 200ms }").await;
+    let started = Instant::now();
+    assert_eq!(gateway.get("/", &[]).await.problem(), "504 upstream-timeout");
+    assert!(started.elapsed().as_millis() >= 200);
+    // A connection on which an answer is owed is of no use to others.
+    assert_eq!(gateway.get("/", &[]).await.problem(), "504 upstream-timeout");
+    assert_eq!(upstream.records().len(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_breaks_the_response_off() {
+    let upstream = Recorder::scripted(&[&[
+        Head,
+        Send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart"),
+    ]])
+    .await;
+    let gateway = before(&format!("\"{upstream}\""), "timeouts: { idle: 200ms }").await;
+    let reply = gateway.connect().await.try_send(request("GET", "/", &[], "")).await;
+    assert!(reply.is_err(), "{reply:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_http_is_a_502_problem() {
+    for answer in [
+        "garbage\r\n\r\n",
+        "HTTP/1.1 abc OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nx-a: 1\0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nx-a : 1\r\n\r\n",
+        "",
+    ] {
+        let script: &'static [_] = Box::leak(Box::new([Head, Send(answer), Close]));
+        let upstream = Recorder::scripted(Box::leak(Box::new([script]))).await;
+        let gateway = before(&format!("\"{upstream}\""), "").await;
+        let reply = gateway.get("/", &[]).await;
+        assert_eq!(reply.problem(), "502 upstream-protocol", "{answer:?}");
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_response_with_both_framings_is_not_passed_on_with_both() {
+    let upstream = Recorder::scripted(&[
+        &[
+            Head,
+            Send("HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"),
+        ],
+        &[Head, Send(OK), Head, Send(OK)],
+    ])
+    .await;
+    let gateway = before(&format!("\"{upstream}\""), "").await;
+    let mut client = gateway.raw().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let head = client.head().await.to_lowercase();
+    let both = head.contains("content-length") && head.contains("transfer-encoding");
+    assert!(!both, "{head}");
+    if head.starts_with("http/1.1 200") {
+        assert!(!head.contains("content-length: 3"), "{head}");
+    }
+    drop(client);
+    assert_eq!(gateway.get("/", &[]).await.text(), "ok");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_comes_back_is_used_again() {
+    let place = nobody().await;
+    let gateway = before(&format!("\"{place}\""), "").await;
+    assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-unreachable");
+    let listener = tokio::net::TcpListener::bind(&place).await.unwrap();
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, OK.as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(gateway.get("/", &[]).await.text(), "ok");
+    serving.abort();
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_time_of_a_route_bounds_the_whole_exchange() {
+    let upstream = Recorder::scripted(&[&[Head]]).await;
+    let gateway = tollgate_tests::Gateway::start(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes: [{{ name: all, match: {{ path: "/" }}, upstream: u, timeout: 200ms }}]
+        "#
+    ))
+    .await;
+    assert_eq!(gateway.get("/", &[]).await.problem(), "504 upstream-timeout");
+    gateway.stop().await;
+}

@@ -1,0 +1,63 @@
+//! Processes: signals, memory, and programs that run to their end.
+
+use std::process::{Command, Output};
+
+use crate::artifacts;
+
+/// Sends a signal to a process of this test.
+#[expect(unsafe_code, reason = "there is no other way to send a signal")]
+pub fn signal(pid: u32, signal: libc::c_int) {
+    let pid = libc::pid_t::try_from(pid).expect("a process id");
+    // SAFETY: it takes two integers and touches no memory of ours.
+    let result = unsafe { libc::kill(pid, signal) };
+    assert_eq!(result, 0, "the process is there");
+}
+
+/// Memory that a process holds now, in bytes.
+#[must_use]
+pub fn resident_memory(pid: u32) -> u64 {
+    memory(pid, "VmRSS:")
+}
+
+/// The most memory that a process has held, in bytes.
+#[must_use]
+pub fn peak_memory(pid: u32) -> u64 {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells it");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
+/// Runs `tollgate` with these arguments, in `folder`, to its end.
+#[must_use]
+pub fn tollgate(folder: &std::path::Path, arguments: &[&str]) -> Ran {
+    let output = Command::new(artifacts::gateway())
+        .args(arguments)
+        .current_dir(folder)
+        .env("TOLLGATE_CACHE", artifacts::cache())
+        .env_remove("TOLLGATE_CONFIG")
+        .output()
+        .expect("the gateway's binary runs");
+    Ran::from(output)
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("no signal"),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
