@@ -113,6 +113,9 @@ pub struct Use {
     /// The name in logs, metrics and messages: the name of the `plugins` entry, else the
     /// component's.
     pub name: String,
+    /// Whose rate limits it has: those of its `plugins` entry, or its own where it stands in a
+    /// route only.
+    pub scope: String,
     /// The component file, in the plugin directory or where the configuration says.
     pub component: PathBuf,
     /// As the plugin's `configure` gets it.
@@ -233,6 +236,8 @@ pub struct Route {
 #[derive(Clone, Debug)]
 pub enum Action {
     Forward(Forward),
+    /// Its plugins answer; 404 where none does.
+    Nothing,
     Redirect { status: StatusCode, location: Template },
     Respond { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: String },
 }

@@ -18,6 +18,9 @@ pub(crate) enum Error {
     TooManyHeaders { limit: usize },
     #[error("no route serves the request")]
     RouteNotFound,
+    /// The route has no end of its own, and no plugin has answered.
+    #[error("no plugin of the route answered")]
+    NotAnswered,
     #[error("the path is served for {allow:?} only")]
     MethodNotAllowed { allow: Vec<Method> },
     #[error("the request body is larger than {limit} bytes")]

@@ -204,3 +204,6 @@ pub(crate) fn ask_for_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
 pub(crate) fn accept_trailers(headers: &mut HeaderMap) {
     headers.insert(TE, HeaderValue::from_static("trailers"));
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,3 +26,5 @@ mod reload;
 mod telemetry;
 mod admin;
 pub mod explain;
+#[doc(hidden)]
+pub mod bench;

@@ -106,7 +106,7 @@ fn classify(error: &Error) -> Kind {
         Error::BadRequest(_) => BAD_REQUEST,
         Error::UriTooLong { .. } => URI_TOO_LONG,
         Error::TooManyHeaders { .. } => HEADER_TOO_LARGE,
-        Error::RouteNotFound => {
+        Error::RouteNotFound | Error::NotAnswered => {
             kind(StatusCode::NOT_FOUND, "route-not-found", "Nothing is served here")
         }
         Error::MethodNotAllowed { .. } => kind(

@@ -1,1 +1,157 @@
-//! To be written.
+//! The admin server: who may ask, and what it tells.
+
+use tollgate_tests::{Gateway, Upstream, client};
+
+const ROUTE: &str = "routes: [{ name: all, match: { path: / }, respond: { body: here } }]";
+
+#[tokio::test]
+async fn requests_of_other_sites_are_refused() {
+    let gateway = Gateway::start(ROUTE).await;
+    let port = gateway.admin_address().port();
+    let own = format!("http://127.0.0.1:{port}");
+    let status = async |method: &str, fields: &[(&str, &str)]| {
+        let request = client::request(method, "/reload", fields, "");
+        client::send(gateway.admin_address(), request).await.status
+    };
+    let host = format!("127.0.0.1:{port}");
+    assert_eq!(status("POST", &[("host", &host)]).await, 200);
+    assert_eq!(status("POST", &[("host", &host), ("origin", &own)]).await, 200);
+    assert_eq!(status("POST", &[("host", "localhost")]).await, 200);
+    for fields in [
+        &[("host", "evil.test")][..],
+        &[("host", "localhost.evil.test")],
+        &[("host", "127.0.0.1.evil.test")],
+        &[("host", host.as_str()), ("origin", "http://evil.test")],
+        &[("host", host.as_str()), ("origin", "null")],
+        &[("host", host.as_str()), ("origin", "http://127.0.0.1:1")],
+    ] {
+        assert_eq!(status("POST", fields).await, 403, "{fields:?}");
+        let reading = client::get(gateway.admin_address(), "/status", fields).await;
+        assert_eq!(reading.status, 403, "{fields:?}");
+    }
+    assert_eq!(gateway.generation().await, 4);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn changes_of_state_need_the_token_where_there_is_one() {
+    let gateway =
+        Gateway::start(&format!("admin: {{ address: '127.0.0.1:0', token: secret }}\n{ROUTE}")).await;
+    let reload = async |fields: &[(&str, &str)]| {
+        let fields = [fields, &[("host", "localhost")]].concat();
+        client::send(gateway.admin_address(), client::request("POST", "/reload", &fields, "")).await
+    };
+    for fields in [
+        &[][..],
+        &[("authorization", "Bearer")],
+        &[("authorization", "Bearer secre")],
+        &[("authorization", "Bearer secret2")],
+        &[("authorization", "Basic secret")],
+    ] {
+        let reply = reload(fields).await;
+        assert_eq!(reply.status, 401, "{fields:?}");
+        assert!(reply.header("www-authenticate").starts_with("Bearer"));
+    }
+    assert_eq!(reload(&[("authorization", "Bearer secret")]).await.status, 200);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_loopback_needs_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |admin: &str| {
+        let text = format!("listeners: [{{ address: '127.0.0.1:0' }}]\nadmin: {admin}\n{ROUTE}\n");
+        std::fs::write(folder.path().join("tollgate.yaml"), text).unwrap();
+        tollgate_tests::process::tollgate(folder.path(), &["validate", "-c", "tollgate.yaml"])
+    };
+    let open = check("{ address: '0.0.0.0:0' }");
+    assert_eq!(open.code, 1, "{open:?}");
+    assert!(open.stderr.contains("token"), "{open:?}");
+    assert_eq!(check("{ address: '0.0.0.0:0', token: secret }").code, 0);
+}
+
+#[tokio::test]
+async fn wrong_methods_and_paths_are_told_apart() {
+    let gateway = Gateway::start(ROUTE).await;
+    let ask = async |method: &str, path: &str| {
+        let request = client::request(method, path, &[("host", "localhost")], "");
+        client::send(gateway.admin_address(), request).await
+    };
+    assert_eq!((ask("GET", "/reload").await.status, ask("GET", "/reload").await.header("allow")), (405, "POST".into()));
+    assert_eq!(ask("POST", "/status").await.status, 405);
+    assert_eq!(ask("GET", "/nothing").await.status, 404);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn health_tells_that_it_lives_and_is_ready() {
+    let gateway = Gateway::start(ROUTE).await;
+    for path in ["/livez", "/readyz"] {
+        let reply = gateway.admin(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_have_the_names_that_are_promised() {
+    let upstream = Upstream::text("here").await;
+    let gateway = tollgate_tests::Setup::new(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        plugins: {{ named: {{ component: probe, config: {{ request: [{{ count: a }}] }} }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u, plugins: [named] }}]
+        "#
+    ))
+    .plugin("probe")
+    .start()
+    .await;
+    gateway.get("/", &[]).await;
+    gateway.send(client::request("BREW", "/", &[], "")).await;
+    gateway.reload_well().await;
+    for (name, labels) in [
+        (
+            "http_server_request_duration_seconds_count",
+            &[("route", "all"), ("method", "GET"), ("status_class", "2xx")][..],
+        ),
+        ("http_server_request_duration_seconds_count", &[("method", "other")]),
+        ("http_client_request_duration_seconds_count", &[("upstream", "u"), ("status_class", "2xx")]),
+        ("tollgate_plugin_duration_seconds_count", &[("plugin", "named"), ("hook", "on_request")]),
+        ("tollgate_plugin_instances", &[("plugin", "named")]),
+        ("tollgate_reloads_total", &[("result", "success")]),
+        ("tollgate_reload_duration_seconds_count", &[]),
+        ("tollgate_generation", &[]),
+        ("tollgate_upstream_endpoints", &[("upstream", "u")]),
+    ] {
+        assert!(gateway.metric(name, labels).await > 0.0, "{name} {labels:?}");
+    }
+    let text = gateway.admin("/metrics").await.text();
+    assert!(text.contains("tollgate_connections{"), "{text}");
+    assert!(!text.contains("BREW"), "a client chose a label");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn status_tells_what_runs() {
+    let upstream = Upstream::text("here").await;
+    let gateway = tollgate_tests::Setup::new(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        plugins: {{ named: {{ component: probe }} }}
+        routes: [{{ name: all, match: {{ path: / }}, upstream: u, plugins: [named] }}]
+        "#
+    ))
+    .plugin("probe")
+    .start()
+    .await;
+    let status = gateway.status().await;
+    assert_eq!(status["routes"][0]["name"], "all");
+    assert_eq!(status["routes"][0]["plugins"], serde_json::json!(["named"]));
+    assert_eq!(status["plugins"][0]["name"], "named");
+    assert_eq!(status["plugins"][0]["plugin"], "probe");
+    assert_eq!(status["plugins"][0]["version"], env!("CARGO_PKG_VERSION"));
+    assert!(status["plugins"][0]["digest"].as_str().unwrap().starts_with("sha256:"));
+    assert_eq!(status["upstreams"][0]["name"], "u");
+    assert_eq!(status["upstreams"][0]["addresses"], serde_json::json!([upstream.to_string()]));
+    gateway.stop().await;
+}

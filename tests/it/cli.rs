@@ -1,1 +1,219 @@
-//! To be written.
+//! The command line.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use tollgate_tests::{
+    artifacts,
+    process::{Ran, tollgate},
+};
+
+const VALID: &str = r#"
+listeners: [{ address: "127.0.0.1:0" }]
+upstreams: { users: { endpoints: ["127.0.0.1:9"] } }
+routes:
+  - { name: all, match: { path: "/{*rest}" }, upstream: users }
+  - name: user
+    match: { path: "/users/{id}", methods: [GET] }
+    upstream: users
+    timeout: 7s
+    plugins: [{ component: probe, config: { request: [{ show: method }] } }]
+"#;
+
+/// A folder with this configuration, the probe, and other plugins.
+fn folder(config: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    for name in ["probe", "headers", "jwt"] {
+        let place = folder.path().join(format!("plugins/{name}.wasm"));
+        std::fs::copy(artifacts::component(name), place).unwrap();
+    }
+    std::fs::write(folder.path().join("tollgate.yaml"), config).unwrap();
+    folder
+}
+
+fn validate(config: &str) -> Ran {
+    tollgate(folder(config).path(), &["validate", "-c", "tollgate.yaml"])
+}
+
+#[test]
+fn a_valid_configuration_validates() {
+    let ran = validate(VALID);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("valid"), "{ran:?}");
+}
+
+#[test]
+fn every_fault_is_told_with_its_place() {
+    let ran = validate(
+        r#"listeners: [{ address: "127.0.0.1" }]
+upstreams: { bills: { endpoints: ["127.0.0.1:9"] } }
+routes:
+  - name: one
+    match: { path: "/{id}/{id}" }
+    upstream: bils
+  - name: two
+    match: { path: /x }
+    upstreem: bills
+  - name: three
+    match: { path: /y }
+    upstream: bills
+    timeout: soon
+    plugins: [{ component: probe, config: { request: [{ shows: method }] } }]
+limits: { max_headers: many }
+"#,
+    );
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for fault in [
+        "tollgate.yaml:1:",
+        "tollgate.yaml:5:",
+        "tollgate.yaml:6:15: routes[0].upstream: no upstream is called \"bils\"; did you mean \"bills\"?",
+        "tollgate.yaml:9:",
+        "tollgate.yaml:13:",
+        "tollgate.yaml:15:",
+    ] {
+        assert!(ran.stderr.contains(fault), "{fault} is missing:\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_a_plugin_refuses_is_told_with_its_place() {
+    for (config, expected) in [
+        ("{ request: [{ shows: method }] }", "shows"),
+        ("{ refuse: because of this }", "because of this"),
+    ] {
+        let ran = validate(&VALID.replace("{ request: [{ show: method }] }", config));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("tollgate.yaml:10:"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn routes_that_nothing_tells_apart_are_a_fault() {
+    let ran = validate(&VALID.replace("/users/{id}", "/{*other}").replace(", methods: [GET]", ""));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("all") && ran.stderr.contains("user"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_component_that_is_missing_or_none_is_a_fault() {
+    let missing = validate(&VALID.replace("component: probe", "component: prob"));
+    assert_eq!(missing.code, 1, "{missing:?}");
+    assert!(missing.stderr.contains("tollgate.yaml:10:"), "{}", missing.stderr);
+
+    let folder = folder(VALID);
+    std::fs::write(folder.path().join("plugins/probe.wasm"), "not a component").unwrap();
+    let none = tollgate(folder.path(), &["validate", "-c", "tollgate.yaml"]);
+    assert_eq!(none.code, 1, "{none:?}");
+    assert!(none.stderr.contains("tollgate.yaml:10:"), "{}", none.stderr);
+}
+
+#[test]
+fn references_are_replaced_and_missing_ones_are_faults() {
+    let config = VALID.replace("127.0.0.1:9", "127.0.0.1:${TEST_PORT:-9}");
+    assert_eq!(validate(&config).code, 0);
+    let config = VALID.replace("127.0.0.1:9", "127.0.0.1:${TEST_PORT_THAT_IS_NOT_SET}");
+    let ran = validate(&config);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("tollgate.yaml:3:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("TEST_PORT_THAT_IS_NOT_SET"), "{}", ran.stderr);
+}
+
+#[test]
+fn json_is_a_configuration_too() {
+    let config = r#"{ "listeners": [{ "address": "127.0.0.1:0" }], "routes": [{ "name": "a", "match": { "path": "/" }, "respond": {} }] }"#;
+    assert_eq!(validate(config).code, 0);
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_a_missing_file_with_1() {
+    let here = tempfile::tempdir().unwrap();
+    for arguments in [&["walk"][..], &["run", "--fast"], &[], &["explain", "GET"], &["plugin"]] {
+        let ran = tollgate(here.path(), arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains("Usage"), "{ran:?}");
+    }
+    for command in ["run", "validate"] {
+        let ran = tollgate(here.path(), &[command, "-c", "none.yaml"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("none.yaml"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_port_in_use_ends_the_start_with_its_address() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let here = folder(&VALID.replace("127.0.0.1:0", &address));
+    let ran = tollgate(here.path(), &["run", "-c", "tollgate.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains(&address), "{ran:?}");
+}
+
+#[test]
+fn explain_tells_which_route_takes_a_request_and_why_not_the_others() {
+    let here = folder(VALID);
+    let ran = tollgate(here.path(), &["explain", "-c", "tollgate.yaml", "GET", "/users/7"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in ["user", "probe", "users", "7s", "all"] {
+        assert!(ran.stdout.contains(part), "{part} is missing:\n{}", ran.stdout);
+    }
+    let ran = tollgate(
+        here.path(),
+        &["explain", "-c", "tollgate.yaml", "POST", "https://a.test/users/7", "-H", "x-a: 1"],
+    );
+    assert!(ran.stdout.contains("method"), "{}", ran.stdout);
+}
+
+fn schema(folder: &Path) -> serde_json::Value {
+    let ran = tollgate(folder, &["schema"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    serde_json::from_str(&ran.stdout).expect("JSON")
+}
+
+#[test]
+fn the_schema_is_one_and_accepts_what_validates() {
+    let here = folder(VALID);
+    let schema = schema(here.path());
+    jsonschema::meta::validate(&schema).expect("a JSON Schema");
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let instance = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
+    let faults = |text: &str| {
+        let instance = instance(text);
+        validator.iter_errors(&instance).map(|error| error.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(VALID), Vec::<String>::new());
+    assert_ne!(faults(&VALID.replace("upstream: users", "upstreem: users")), Vec::<String>::new());
+    assert_ne!(faults(&VALID.replace("show: method", "shows: method")), Vec::<String>::new());
+    for example in crate::examples::configurations() {
+        let text = std::fs::read_to_string(&example).unwrap();
+        assert_eq!(faults(&text), Vec::<String>::new(), "{}", example.display());
+    }
+}
+
+#[test]
+fn inspect_tells_what_a_component_is() {
+    let here = folder(VALID);
+    let ran = tollgate(here.path(), &["plugin", "inspect", "plugins/jwt.wasm"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in ["jwt", "tollgate:plugin", "upstreams", "sha256:", "tollgate:plugin/crypto"] {
+        assert!(ran.stdout.contains(part), "{part} is missing:\n{}", ran.stdout);
+    }
+    let ran = tollgate(here.path(), &["plugin", "inspect", "--json", "plugins/jwt.wasm"]);
+    let told: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(told["name"], "jwt");
+    let ran = tollgate(here.path(), &["plugin", "inspect", "tollgate.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("tollgate.yaml"), "{ran:?}");
+}
+
+#[test]
+fn version_tells_the_version() {
+    let here = tempfile::tempdir().unwrap();
+    for arguments in [["version"], ["--version"]] {
+        let ran = tollgate(here.path(), &arguments);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stdout.contains(env!("CARGO_PKG_VERSION")), "{ran:?}");
+    }
+}

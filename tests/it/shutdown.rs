@@ -1,1 +1,145 @@
-//! To be written.
+//! The end: nothing new comes in, what runs is finished.
+
+use std::sync::Arc;
+
+use http::Response;
+use tokio::{net::TcpStream, sync::Notify};
+use tollgate_tests::{Gateway, Upstream, client::{full, request}, raw::status, wait};
+
+/// A gateway before an upstream that answers when it is released.
+async fn waiting(more: &str) -> (Gateway, Upstream, Arc<Notify>) {
+    let release = Arc::new(Notify::new());
+    let upstream = Upstream::new({
+        let release = Arc::clone(&release);
+        move |_| {
+            let release = Arc::clone(&release);
+            async move {
+                release.notified().await;
+                Response::new(full("late"))
+            }
+        }
+    })
+    .await;
+    let gateway = Gateway::start(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes:
+          - {{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}
+          - {{ name: ping, match: {{ path: /ping }}, respond: {{ body: pong }} }}
+        {more}
+        "#
+    ))
+    .await;
+    (gateway, upstream, release)
+}
+
+/// Waits until the port does not accept any more: the refusal is the signal.
+async fn closed(gateway: &Gateway) {
+    wait::until("the port is closed", async || {
+        TcpStream::connect(gateway.address()).await.is_err().then_some(())
+    })
+    .await;
+}
+
+async fn arrived(upstream: &Upstream) {
+    wait::until("the request is upstream", async || (upstream.requests() > 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_after_the_port_is_closed() {
+    let (gateway, upstream, release) = waiting("").await;
+    let asking = gateway.get("/", &[]);
+    let stopping = async {
+        arrived(&upstream).await;
+        gateway.signal(libc::SIGTERM);
+        closed(&gateway).await;
+        let ready = gateway.admin("/readyz").await;
+        assert_eq!((ready.status, gateway.admin("/livez").await.status), (503, 200));
+        assert!(ready.text().contains("draining"), "{}", ready.text());
+        release.notify_one();
+    };
+    let (reply, ()) = tokio::join!(asking, stopping);
+    assert_eq!((reply.status, reply.text().as_str()), (200, "late"));
+    let (ended, log) = gateway.ended().await;
+    assert!(ended.success(), "{log}");
+}
+
+#[tokio::test]
+async fn a_stream_in_flight_is_finished_on_http2_too() {
+    let (gateway, upstream, release) = waiting("").await;
+    let mut connection = gateway.connect_http2().await;
+    let asking = connection.send(request("GET", "/", &[], ""));
+    let stopping = async {
+        arrived(&upstream).await;
+        gateway.signal(libc::SIGTERM);
+        closed(&gateway).await;
+        release.notify_one();
+    };
+    let (reply, ()) = tokio::join!(asking, stopping);
+    assert_eq!(reply.text(), "late");
+    let (ended, log) = gateway.ended().await;
+    assert!(ended.success(), "{log}");
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_at_once() {
+    let (gateway, _upstream, _release) = waiting("").await;
+    let mut idle = gateway.raw().await;
+    idle.send("GET /ping HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(status(&idle.head().await), 200);
+    let untouched = gateway.raw().await;
+    let mut idle2 = gateway.connect_http2().await;
+    assert_eq!(idle2.send(request("GET", "/ping", &[], "")).await.text(), "pong");
+    gateway.signal(libc::SIGTERM);
+    let mut untouched = untouched;
+    assert_eq!(idle.rest().await, "pong");
+    assert_eq!(untouched.rest().await, "");
+    let (ended, log) = gateway.ended().await;
+    assert!(ended.success(), "{log}");
+}
+
+#[tokio::test]
+async fn an_answer_during_the_drain_tells_the_client_to_close() {
+    let (gateway, upstream, release) = waiting("").await;
+    let mut client = gateway.raw().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    arrived(&upstream).await;
+    gateway.signal(libc::SIGTERM);
+    closed(&gateway).await;
+    release.notify_one();
+    let reply = client.rest().await;
+    assert!(reply.to_lowercase().contains("connection: close") && reply.ends_with("late"), "{reply}");
+    gateway.ended().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let (gateway, upstream, _release) = waiting("").await;
+    let mut client = gateway.raw().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    arrived(&upstream).await;
+    gateway.signal(libc::SIGTERM);
+    closed(&gateway).await;
+    gateway.signal(libc::SIGTERM);
+    gateway.ended().await;
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn sigint_drains_as_well() {
+    let (gateway, ..) = waiting("").await;
+    gateway.signal(libc::SIGINT);
+    let (ended, log) = gateway.ended().await;
+    assert!(ended.success(), "{log}");
+}
+
+#[tokio::test]
+async fn a_drain_has_an_end() {
+    let (gateway, upstream, _release) = waiting("drain: 300ms").await;
+    let mut client = gateway.raw().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    arrived(&upstream).await;
+    gateway.signal(libc::SIGTERM);
+    gateway.ended().await;
+    client.rest().await;
+}

@@ -7,7 +7,7 @@ use crate::{Gateway, Reply, client, wait};
 impl Gateway {
     /// `GET` from the admin server.
     pub async fn admin(&self, path: &str) -> Reply {
-        client::get(self.admin, path, &[]).await
+        client::get(self.admin, path, &[("host", "localhost")]).await
     }
 
     /// `GET /status`.
@@ -22,7 +22,7 @@ impl Gateway {
 
     /// `POST /reload`: waits for its end, and gives the answer.
     pub async fn reload(&self) -> Reply {
-        client::send(self.admin, client::request("POST", "/reload", &[], "")).await
+        client::send(self.admin, client::request("POST", "/reload", &[("host", "localhost")], "")).await
     }
 
     /// Reloads, and fails the test where that is refused.

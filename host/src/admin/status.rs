@@ -45,6 +45,7 @@ fn route(route: &Route) -> Value {
     let plugins: Vec<_> = route.chain.uses().iter().map(|plugin| plugin.name()).collect();
     let end = match &route.end {
         End::Forward { upstream, .. } => json!({ "upstream": &*upstream.name }),
+        End::Nothing => json!("plugins"),
         End::Redirect { status, .. } => json!({ "redirect": status.as_u16() }),
         End::Respond { status, .. } => json!({ "respond": status.as_u16() }),
     };

@@ -301,7 +301,7 @@ fn a_route_has_one_end_and_only_what_goes_with_it() {
 ",
         ),
         &[
-            "tollgate.yaml:6:5: routes[0]: needs one of `upstream`, `redirect` and `respond`",
+            "tollgate.yaml:6:5: routes[0]: needs one of `upstream`, `redirect` and `respond`, or `plugins` that answer",
             "tollgate.yaml:9:5: routes[1].respond: cannot stand beside `upstream`",
             "tollgate.yaml:12:5: routes[2].strip_prefix: needs `upstream`",
             "tollgate.yaml:14:5: routes[3]: unknown key `upsteam`; did you mean `upstream`?",

@@ -15,6 +15,7 @@ pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str
         Action::Forward(forward) => {
             tell_forward(text, config, forward, &rewrite(&forward.path, path, &render));
         }
+        Action::Nothing => line(text, "end", "its plugins answer; 404 where none does"),
         Action::Redirect { status, location } => {
             line(text, "redirect", &format!("{} to {}", status.as_u16(), render(location)));
         }

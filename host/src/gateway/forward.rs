@@ -27,6 +27,7 @@ pub(super) async fn to_the_end(mut exchange: Exchange, wishes: Wishes) -> Exchan
     let Some(route) = exchange.route.clone() else { return exchange };
     match &route.end {
         End::Forward { .. } => to_upstream(&mut exchange, &route, wishes).await,
+        End::Nothing => exchange.fail(Error::NotAnswered),
         End::Redirect { status, location } => redirect(&mut exchange, *status, location),
         End::Respond { status, headers, body } => {
             let mut response = Response::new(Body::full(Bytes::from(body.clone())));

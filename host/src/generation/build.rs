@@ -293,6 +293,7 @@ fn end(action: &Action, upstreams: &HashMap<String, Arc<Upstream>>) -> End {
             path: forward.path,
             host: forward.host,
         },
+        Action::Nothing => End::Nothing,
         Action::Redirect { status, location } => End::Redirect { status, location },
         Action::Respond { status, headers, body } => End::Respond { status, headers, body },
     }

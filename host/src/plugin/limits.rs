@@ -42,7 +42,7 @@ pub(crate) struct RateLimits {
 /// A bucket of a use with a quota; another quota is another bucket.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct BucketId {
-    plugin: String,
+    scope: String,
     bucket: String,
     quota: Rate,
 }
@@ -119,8 +119,8 @@ impl Buckets {
         if self.known.len() >= MAX_BUCKETS {
             return Err(TooManyBuckets);
         }
-        let plugin = self.settings.name.clone();
-        let id = BucketId { plugin, bucket: name.to_owned(), quota };
+        let scope = self.settings.scope.clone();
+        let id = BucketId { scope, bucket: name.to_owned(), quota };
         let bucket = self.settings.rate_limits.bucket(id);
         self.known.push((name.to_owned(), quota, bucket));
         Ok(self.known.len() - 1)
@@ -192,5 +192,65 @@ impl Bucket {
             tracing::warn!(keys = self.limiter.len(), "a rate limit has too many keys");
         }
         self.full.store(full, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(limit: u32, burst: u32) -> Bucket {
+        let number = |value| NonZeroU32::new(value).unwrap();
+        // A window this long gives nothing back while the test runs.
+        let window = Duration::from_secs(86_400);
+        Bucket::new(Rate { limit: number(limit), window, burst: number(burst) })
+    }
+
+    #[test]
+    fn the_burst_passes_and_not_one_more() {
+        let bucket = bucket(100, 3);
+        let taken: Vec<_> = (0..4).map(|_| bucket.take("a".into(), 1)).collect();
+        let remaining: Vec<_> = taken.iter().map(|d| (d.allowed, d.remaining)).collect();
+        assert_eq!(remaining, [(true, 2), (true, 1), (true, 0), (false, 0)]);
+        let wait = taken[3].retry_after;
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(864), "{wait:?}");
+    }
+
+    #[test]
+    fn keys_are_counted_apart() {
+        let bucket = bucket(1, 1);
+        assert!(bucket.take("a".into(), 1).allowed);
+        assert!(bucket.take("b".into(), 1).allowed);
+        assert!(!bucket.take("a".into(), 1).allowed);
+    }
+
+    #[test]
+    fn a_cost_above_the_burst_never_passes() {
+        let bucket = bucket(100, 3);
+        assert!(!bucket.take("a".into(), 4).allowed);
+        assert!(bucket.take("a".into(), 3).allowed, "and takes nothing");
+    }
+
+    #[test]
+    fn a_cost_of_nothing_always_passes() {
+        let bucket = bucket(1, 1);
+        assert!(bucket.take("a".into(), 1).allowed);
+        assert!(bucket.take("a".into(), 0).allowed);
+    }
+
+    #[test]
+    fn too_many_keys_share_one_count() {
+        let bucket = bucket(1, 1);
+        bucket.full.store(true, Relaxed);
+        assert!(bucket.take("a".into(), 1).allowed);
+        assert!(!bucket.take("b".into(), 1).allowed);
+    }
+
+    #[test]
+    fn a_sweep_forgets_only_what_is_whole_again() {
+        let bucket = bucket(100, 3);
+        bucket.take("a".into(), 3);
+        bucket.sweep();
+        assert!(!bucket.take("a".into(), 1).allowed);
     }
 }

@@ -36,7 +36,8 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Shard {
-    idle: Vec<Instance>,
+    /// Boxed: lending one moves a pointer, and an instance is some hundred bytes.
+    idle: Vec<Box<Instance>>,
     /// Idle ones and those on loan.
     alive: usize,
     waiting: VecDeque<oneshot::Sender<()>>,
@@ -49,7 +50,7 @@ struct Shard {
 /// returns, and only an unspoiled instance goes back to the pool.
 pub(super) struct Lease {
     /// `Some` until drop.
-    instance: Option<Instance>,
+    instance: Option<Box<Instance>>,
     pool: Arc<Pool>,
     pub(super) spoiled: bool,
 }
@@ -81,11 +82,11 @@ impl Pool {
     pub(super) async fn lease(pool: &Arc<Self>) -> Result<Lease, HookError> {
         loop {
             match pool.take() {
-                Taken::Idle(instance) => return Ok(Lease::new(pool, Some(*instance))),
+                Taken::Idle(instance) => return Ok(Lease::new(pool, Some(instance))),
                 Taken::Room => {
                     // From here the lease gives the place back, whatever happens.
                     let mut lease = Lease::new(pool, None);
-                    lease.instance = Some(pool.instantiate().await?.0);
+                    lease.instance = Some(Box::new(pool.instantiate().await?.0));
                     return Ok(lease);
                 }
                 Taken::Full(freed) => {
@@ -99,7 +100,7 @@ impl Pool {
     fn take(&self) -> Taken {
         let mut shard = self.shards.own();
         if let Some(instance) = shard.idle.pop() {
-            return Taken::Idle(Box::new(instance));
+            return Taken::Idle(instance);
         }
         if shard.alive < self.settings.limits.max_instances {
             shard.alive += 1;
@@ -137,7 +138,7 @@ enum Taken {
 }
 
 impl Lease {
-    fn new(pool: &Arc<Pool>, instance: Option<Instance>) -> Self {
+    fn new(pool: &Arc<Pool>, instance: Option<Box<Instance>>) -> Self {
         Self { instance, pool: Arc::clone(pool), spoiled: false }
     }
 

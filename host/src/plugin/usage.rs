@@ -29,6 +29,8 @@ pub(crate) struct Use {
 /// What every instance of a use is made with.
 pub(crate) struct Settings {
     pub(crate) name: String,
+    /// Whose rate limits it has.
+    pub(super) scope: String,
     /// JSON, as `configure` gets it.
     pub(super) config: String,
     pub(super) grants: Grants,
@@ -65,6 +67,7 @@ impl Use {
     ) -> Result<Self, HookError> {
         let settings = Arc::new(Settings {
             name: config.name.clone(),
+            scope: config.scope.clone(),
             config: config.config.to_string(),
             grants: config.grants.clone(),
             limits: config.limits.clone(),
@@ -115,6 +118,11 @@ impl Use {
         self.pool.instances()
     }
 
+    /// An instance that nobody uses; for measuring what one costs.
+    pub(crate) async fn instantiate_once(&self) -> Result<(), HookError> {
+        self.pool.prove().await.map(drop)
+    }
+
     pub(super) async fn lease(&self) -> Result<Lease, HookError> {
         Pool::lease(&self.pool).await
     }
@@ -137,6 +145,7 @@ impl Settings {
     pub(super) fn for_describing() -> Self {
         Self {
             name: String::new(),
+            scope: String::new(),
             config: String::new(),
             grants: Grants::default(),
             limits: UseLimits {

@@ -30,7 +30,7 @@ pub(super) fn check(
     let redirect = redirect.map(|redirect| check_redirect(&spot.key("redirect"), redirect, names));
     let respond = route.respond.as_ref();
     let respond = respond.map(|respond| check_respond(&spot.key("respond"), respond));
-    forward.or(redirect).or(respond).flatten()
+    forward.or(redirect).or(respond).unwrap_or(Some(Action::Nothing))
 }
 
 fn check_count(spot: &Spot<'_>) {
@@ -40,7 +40,10 @@ fn check_count(spot: &Spot<'_>) {
         spot.faults.any_at(&spot.at) || ["split", "component"].iter().any(|key| spot.has(key));
     let ends: Vec<&str> = ENDS.into_iter().filter(|key| spot.has(key)).collect();
     match ends.as_slice() {
-        [] if !is_known => spot.fault("needs one of `upstream`, `redirect` and `respond`"),
+        // Plugins may answer all by themselves.
+        [] if !is_known && !spot.has("plugins") => {
+            spot.fault("needs one of `upstream`, `redirect` and `respond`, or `plugins` that answer");
+        }
         [first, others @ ..] => {
             for other in others {
                 spot.key(other).fault_at_key(format!("cannot stand beside `{first}`"));

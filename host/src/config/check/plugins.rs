@@ -50,10 +50,15 @@ impl<'f> Uses<'f> {
     }
 
     /// The use that one element of a route's list asks for.
-    pub(super) fn check_use(&mut self, spot: &Spot<'_>, file: &UseFile) -> Option<usize> {
+    pub(super) fn check_use(
+        &mut self,
+        spot: &Spot<'_>,
+        file: &UseFile,
+        route: &str,
+    ) -> Option<usize> {
         match file {
             UseFile::Name(name) => self.find(spot, name),
-            UseFile::Table(table) => self.check_table(spot, table),
+            UseFile::Table(table) => self.check_table(spot, table, route),
         }
     }
 
@@ -62,8 +67,8 @@ impl<'f> Uses<'f> {
     }
 
     fn add(&mut self, use_: Use) -> usize {
-        let Use { name, component, config, grants, on_error, limits, .. } = &use_;
-        let key = format!("{name:?} {component:?} {config} {grants:?} {on_error:?} {limits:?}");
+        let Use { name, scope, component, config, grants, on_error, limits, .. } = &use_;
+        let key = format!("{name:?} {scope:?} {component:?} {config} {grants:?} {on_error:?} {limits:?}");
         *self.indices.entry(key).or_insert_with(|| {
             self.uses.push(use_);
             self.uses.len() - 1
@@ -91,10 +96,16 @@ impl<'f> Uses<'f> {
             limits: plugin.limits.as_ref(),
         };
         let use_ = self.change(spot, no_use(&spot.at), &table);
-        Some(Use { name: name.to_owned(), component: component?, ..use_ })
+        let (name, scope) = (name.to_owned(), name.to_owned());
+        Some(Use { name, scope, component: component?, ..use_ })
     }
 
-    fn check_table(&mut self, spot: &Spot<'_>, table: &UseTableFile) -> Option<usize> {
+    fn check_table(
+        &mut self,
+        spot: &Spot<'_>,
+        table: &UseTableFile,
+        route: &str,
+    ) -> Option<usize> {
         let changes = UseTableRef {
             config: table.config.as_ref(),
             grants: table.grants.as_ref(),
@@ -119,7 +130,8 @@ impl<'f> Uses<'f> {
                 let plugin = self.check_component(&spot.key("component"), component);
                 let use_ = self.change(spot, no_use(&spot.at), &changes);
                 let name = stem(component).to_owned();
-                Some(self.add(Use { name, component: plugin?, ..use_ }))
+                let scope = format!("{route}/{name}");
+                Some(self.add(Use { name, scope, component: plugin?, ..use_ }))
             }
             (true, true) => {
                 spot.key("component").fault_at_key("cannot stand beside `use`");
@@ -219,6 +231,7 @@ fn check_limits(spot: &Spot<'_>, limits: &UseLimitsFile, default: &UseLimits) ->
 fn no_use(at: &Pointer) -> Use {
     Use {
         name: String::new(),
+        scope: String::new(),
         component: PathBuf::new(),
         config: Value::Object(Map::new()),
         grants: Grants::default(),

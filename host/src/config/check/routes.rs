@@ -32,10 +32,14 @@ fn check_one(
     route: &RouteFile,
     uses: &mut Uses<'_>,
 ) -> Option<Route> {
+    // A use that stands in the route only has rate limits of its own; the name is the route's
+    // where it has one.
+    let path = route.r#match.as_ref().and_then(|matching| matching.path.as_deref());
+    let scope = route.name.as_deref().or(path).unwrap_or_default();
     let plugins = spot.key("plugins");
     let plugins = plugins
         .elements(route.plugins.as_ref())
-        .filter_map(|(spot, use_)| uses.check_use(&spot, use_))
+        .filter_map(|(spot, use_)| uses.check_use(&spot, use_, scope))
         .collect();
     let timeout = route.timeout.as_ref();
     let timeout = timeout.and_then(|text| spot.key("timeout").keep(units::duration(&text.0)));
@@ -48,11 +52,7 @@ fn check_one(
         matching: matching?,
         plugins,
         // A route whose end has faults still takes part in the search for conflicts.
-        action: action.unwrap_or(Action::Respond {
-            status: http::StatusCode::OK,
-            headers: vec![],
-            body: String::new(),
-        }),
+        action: action.unwrap_or(Action::Nothing),
         timeout,
         at: spot.at.clone(),
     })

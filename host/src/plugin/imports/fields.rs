@@ -95,3 +95,58 @@ fn field(name: &str, value: &HeaderValue) -> Field {
 fn text(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn framing_and_connection_fields_are_not_a_guests_to_set() {
+        let mut headers = HeaderMap::new();
+        for reserved in RESERVED.into_iter().chain(["proxy-authorization", "Transfer-Encoding"]) {
+            let refused = set(&mut headers, reserved, "x".into());
+            assert!(matches!(refused, Err(Refused::Reserved)), "{reserved}");
+            assert!(matches!(remove(&mut headers, reserved), Err(Refused::Reserved)), "{reserved}");
+        }
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn what_would_split_a_response_is_refused() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("a\r\nb", "x"), ("a b", "x"), ("", "x"), ("a", "x\r\nset-cookie: y"), ("a", "x\0")] {
+            let refused = append(&mut headers, name, value.into());
+            assert!(matches!(refused, Err(Refused::Invalid(_))), "{name:?}: {value:?}");
+        }
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_message_cannot_grow_without_end() {
+        let mut headers = HeaderMap::new();
+        assert!(set(&mut headers, "a", "x".repeat(MAX_VALUE + 1)).is_err());
+        let appended = (0..1000).take_while(|_| append(&mut headers, "a", "x".into()).is_ok());
+        assert_eq!(appended.count(), MAX_LINES);
+    }
+
+    #[test]
+    fn lines_of_a_field_are_joined_in_order() {
+        let mut headers = HeaderMap::new();
+        append(&mut headers, "a", "1".into()).unwrap();
+        append(&mut headers, "b", "x".into()).unwrap();
+        append(&mut headers, "a", "2".into()).unwrap();
+        assert_eq!(joined(&headers, "a").as_deref(), Some("1, 2"));
+        assert_eq!(joined(&headers, "c"), None);
+        assert_eq!(lines(&headers, Some("a")).len(), 2);
+        assert_eq!(lines(&headers, None).len(), 3);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_and_not_changed() {
+        let mut headers = HeaderMap::new();
+        headers.insert("a", HeaderValue::from_bytes(b"caf\xe9").unwrap());
+        assert_eq!(joined(&headers, "a").as_deref(), Some("caf\u{fffd}"));
+        set(&mut headers, "b", "x".into()).unwrap();
+        assert_eq!(headers["a"].as_bytes(), b"caf\xe9");
+    }
+}

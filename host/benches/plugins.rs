@@ -1,0 +1,52 @@
+//! What does a plugin cost? One warm hook, and one fresh instance, configured.
+//! Run `cargo xtask build` first, then `cargo bench -p tollgate --bench plugins`.
+
+use std::{fs, path::PathBuf};
+
+use divan::{Bencher, counter::ItemsCount};
+use tollgate::bench::Bench;
+
+fn main() {
+    divan::main();
+}
+
+const CALLS: usize = 100;
+
+/// A plugin that reads one header and sets two.
+fn bench() -> (tempfile::TempDir, Bench) {
+    let plugins = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/plugins");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("tollgate.yaml");
+    let text = format!(
+        r#"
+listeners: [{{ address: "127.0.0.1:0" }}]
+plugin_directory: "{}"
+plugins:
+  headers:
+    component: headers
+    config: {{ request: {{ set: {{ x-agent: "{{header:user-agent}}", x-by: tollgate }} }} }}
+routes:
+  - {{ match: {{ path: "/{{*rest}}" }}, plugins: [headers], respond: {{ status: 204 }} }}
+"#,
+        plugins.display()
+    );
+    fs::write(&config, text).expect("a file");
+    let bench = Bench::new(&config);
+    (folder, bench)
+}
+
+#[divan::bench]
+fn warm_hook(bencher: Bencher<'_, '_>) {
+    let (_folder, bench) = bench();
+    let mut exchange = bench.exchange();
+    bench.call(&mut exchange, 1);
+    bencher
+        .counter(ItemsCount::new(CALLS))
+        .bench_local(|| bench.call(&mut exchange, CALLS));
+}
+
+#[divan::bench]
+fn fresh_instance(bencher: Bencher<'_, '_>) {
+    let (_folder, bench) = bench();
+    bencher.bench_local(|| bench.instantiate());
+}

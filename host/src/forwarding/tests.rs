@@ -1,0 +1,141 @@
+use super::*;
+
+fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    let pairs = lines.iter().map(|(name, value)| {
+        (HeaderName::from_static(name), HeaderValue::from_static(value))
+    });
+    let mut headers = HeaderMap::new();
+    pairs.for_each(|(name, value)| {
+        headers.append(name, value);
+    });
+    headers
+}
+
+/// All fields as `name: value`, sorted.
+fn text(headers: &HeaderMap) -> Vec<String> {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
+    };
+    let mut lines: Vec<_> = headers.iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+#[track_caller]
+fn check_stripped(before: &[(&'static str, &'static str)], after: &[&str]) {
+    let mut headers = headers(before);
+    strip_hop_by_hop(&mut headers);
+    assert_eq!(text(&headers), after);
+}
+
+#[test]
+fn fields_of_the_connection_end_here() {
+    check_stripped(
+        &[("te", "gzip"), ("keep-alive", "timeout=5"), ("proxy-connection", "x"), ("a", "1")],
+        &["a: 1"],
+    );
+    check_stripped(&[("connection", "x-hop, close"), ("x-hop", "1"), ("x-end", "2")], &["x-end: 2"]);
+}
+
+#[test]
+fn a_client_cannot_have_its_host_removed() {
+    check_stripped(&[("connection", "host"), ("host", "a")], &["host: a"]);
+}
+
+#[test]
+fn an_upgrade_is_one_only_if_connection_says_so() {
+    let asked = |lines: &[(&'static str, &'static str)]| strip_hop_by_hop(&mut headers(lines)).upgrade;
+    assert!(asked(&[("connection", "Upgrade"), ("upgrade", "websocket")]));
+    assert!(asked(&[("connection", "keep-alive, upgrade"), ("upgrade", "websocket")]));
+    assert!(!asked(&[("upgrade", "websocket")]));
+    assert!(!asked(&[("connection", "upgrade")]));
+}
+
+#[track_caller]
+fn check_host(uri: &str, hosts: &[&'static str], expected: Result<&str, ()>) {
+    let mut request = Request::new(());
+    *request.uri_mut() = uri.parse().unwrap();
+    for host in hosts {
+        request.headers_mut().append(HOST, HeaderValue::from_static(host));
+    }
+    let settled = settle_host(&mut request).map_err(|_| ());
+    let host = settled.map(|()| request.headers()[HOST].to_str().unwrap().to_owned());
+    assert_eq!(host.as_deref(), expected.as_ref().copied(), "{uri} {hosts:?}");
+}
+
+#[test]
+fn a_request_has_one_host() {
+    check_host("/", &["a.example:8080"], Ok("a.example:8080"));
+    check_host("/", &["[::1]:80"], Ok("[::1]:80"));
+    check_host("/", &[], Err(()));
+    check_host("/", &["a", "a"], Err(()));
+    check_host("/", &["a/b"], Err(()));
+    check_host("/", &["a b"], Err(()));
+    check_host("/", &["user@a"], Err(()));
+}
+
+#[test]
+fn the_authority_of_the_target_is_the_host() {
+    check_host("http://right/", &["wrong"], Ok("right"));
+    check_host("http://right/", &[], Ok("right"));
+    check_host("http://user@right/", &["right"], Err(()));
+}
+
+fn forwarded(lines: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> {
+    let client = Client::new("203.0.113.9:5555".parse().unwrap(), None);
+    let mut headers = headers(lines);
+    let identity = Identity {
+        request_id: HeaderValue::from_static("id"),
+        traceparent: HeaderValue::from_static("trace"),
+    };
+    add_forwarded(&mut headers, &client, trusted, &identity, Version::HTTP_11);
+    text(&headers)
+}
+
+#[test]
+fn what_a_stranger_says_of_itself_is_replaced() {
+    let claims = &[
+        ("host", "a"),
+        ("x-forwarded-for", "1.2.3.4"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-port", "1"),
+        ("x-real-ip", "1.2.3.4"),
+        ("forwarded", "for=1.2.3.4"),
+        ("expect", "100-continue"),
+    ];
+    assert_eq!(
+        forwarded(claims, false),
+        [
+            "host: a",
+            "traceparent: trace",
+            "via: 1.1 tollgate",
+            "x-forwarded-for: 203.0.113.9",
+            "x-forwarded-host: a",
+            "x-forwarded-proto: http",
+            "x-request-id: id"
+        ]
+    );
+}
+
+#[test]
+fn what_a_trusted_proxy_says_is_continued() {
+    let claims = &[
+        ("host", "inner"),
+        ("x-forwarded-for", "1.2.3.4"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "outer"),
+        ("via", "1.1 edge"),
+    ];
+    assert_eq!(
+        forwarded(claims, true),
+        [
+            "host: inner",
+            "traceparent: trace",
+            "via: 1.1 edge, 1.1 tollgate",
+            "x-forwarded-for: 1.2.3.4, 203.0.113.9",
+            "x-forwarded-host: outer",
+            "x-forwarded-proto: https",
+            "x-request-id: id"
+        ]
+    );
+}

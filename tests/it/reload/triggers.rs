@@ -1,0 +1,179 @@
+//! What makes a gateway reload, and what a reload that fails leaves behind.
+
+use tollgate_tests::{Gateway, Upstream, client::request, wait};
+
+use super::respond;
+
+/// Waits until the gateway answers with `body`.
+async fn answers(gateway: &Gateway, body: &str) {
+    wait::until(body, async || (gateway.get("/", &[]).await.text() == body).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_changed_file_is_taken_up() {
+    let gateway = Gateway::start(&respond("one")).await;
+    assert_eq!(gateway.generation().await, 1);
+    gateway.write_config(&respond("two"));
+    answers(&gateway, "two").await;
+    assert_eq!(gateway.generation().await, 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_over_in_place_is_taken_up() {
+    let gateway = Gateway::start(&respond("one")).await;
+    let path = gateway.folder().join("tollgate.yaml");
+    let text = std::fs::read_to_string(&path).unwrap().replace("body: one", "body: two");
+    std::fs::write(&path, text).unwrap();
+    answers(&gateway, "two").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_link_that_is_turned_is_taken_up() {
+    // As Kubernetes mounts a ConfigMap: the file is a link through a folder that is a link.
+    use std::os::unix::fs::symlink;
+    let gateway = Gateway::start(&respond("one")).await;
+    let folder = gateway.folder();
+    let text = std::fs::read_to_string(folder.join("tollgate.yaml")).unwrap();
+    for (version, body) in [("v1", "one"), ("v2", "two")] {
+        std::fs::create_dir(folder.join(version)).unwrap();
+        let text = text.replace("body: one", &format!("body: {body}"));
+        std::fs::write(folder.join(version).join("tollgate.yaml"), text).unwrap();
+    }
+    symlink("v1", folder.join("..data")).unwrap();
+    symlink("..data/tollgate.yaml", folder.join("link")).unwrap();
+    std::fs::rename(folder.join("link"), folder.join("tollgate.yaml")).unwrap();
+    gateway.generation_reaches(2).await;
+    symlink("v2", folder.join("..tmp")).unwrap();
+    std::fs::rename(folder.join("..tmp"), folder.join("..data")).unwrap();
+    answers(&gateway, "two").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn sighup_and_the_admin_server_reload_on_demand() {
+    let gateway = Gateway::start(&respond("one")).await;
+    gateway.signal(libc::SIGHUP);
+    gateway.generation_reaches(2).await;
+    let reply = gateway.reload().await;
+    assert_eq!((reply.status, reply.json()["generation"].as_u64()), (200, Some(3)));
+    assert_eq!(gateway.generation().await, 3);
+    assert!((gateway.metric("tollgate_generation", &[]).await - 3.0).abs() < 0.1);
+    let successes = gateway.metric("tollgate_reloads_total", &[("result", "success")]).await;
+    assert!((successes - 2.0).abs() < 0.1, "{successes}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_faulty_file_changes_nothing_and_is_reported_everywhere() {
+    let gateway = Gateway::start(&respond("one")).await;
+    gateway.write_config("routes: [{ name: all, match: { path: / }, upstream: nobody }]");
+    gateway.failed_reloads_reach(1).await;
+    assert_eq!(gateway.get("/", &[]).await.text(), "one");
+    assert_eq!(gateway.generation().await, 1);
+
+    let fault = "nobody";
+    let status = gateway.status().await;
+    assert_eq!(status["last_reload"]["result"], "failure");
+    assert!(status["last_reload"]["faults"].to_string().contains(fault), "{status}");
+    assert!(status["last_reload"]["faults"].to_string().contains("tollgate.yaml:3:"), "{status}");
+    let ready = gateway.admin("/readyz").await;
+    assert_eq!(ready.status, 200);
+    assert!(ready.text().contains("degraded") && ready.text().contains(fault), "{}", ready.text());
+    gateway.logged(&["ERROR", "tollgate.yaml:3:", fault]).await;
+
+    let reply = gateway.reload().await;
+    assert_eq!(reply.status, 422);
+    assert!(reply.json()["faults"].to_string().contains(fault), "{}", reply.text());
+
+    gateway.write_config(&respond("two"));
+    answers(&gateway, "two").await;
+    assert_eq!(gateway.status().await["last_reload"]["result"], "success");
+    assert!(!gateway.admin("/readyz").await.text().contains("degraded"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_changes_nothing() {
+    let gateway = Gateway::start(&respond("one")).await;
+    std::fs::remove_file(gateway.folder().join("tollgate.yaml")).unwrap();
+    gateway.failed_reloads_reach(1).await;
+    assert_eq!(gateway.get("/", &[]).await.text(), "one");
+    gateway.write_config(&respond("two"));
+    answers(&gateway, "two").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_refused_by_name() {
+    let gateway = Gateway::start(&respond("one")).await;
+    gateway.write_config(&respond("two").replace("workers: 2", "workers: 3"));
+    let reply = gateway.reload().await;
+    assert_eq!(reply.status, 422, "{}", reply.text());
+    assert!(reply.text().contains("workers"), "{}", reply.text());
+    assert_eq!(gateway.get("/", &[]).await.text(), "one");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_exchange_keeps_the_generation_that_it_began_with() {
+    let release = std::sync::Arc::new(tokio::sync::Notify::new());
+    let upstream = Upstream::new({
+        let release = std::sync::Arc::clone(&release);
+        move |_| {
+            let release = std::sync::Arc::clone(&release);
+            async move {
+                release.notified().await;
+                http::Response::new(tollgate_tests::client::full("late"))
+            }
+        }
+    })
+    .await;
+    let config = |mark: &str| {
+        format!(
+            r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes:
+          - name: all
+            match: {{ path: / }}
+            upstream: u
+            plugins: [{{ component: probe, config: {{ response: [{{ set_header: [x-mark, {mark}] }}] }} }}]
+        "#
+        )
+    };
+    let gateway = tollgate_tests::Setup::new(&config("old")).plugin("probe").start().await;
+    let asking = gateway.get("/", &[]);
+    let meanwhile = async {
+        wait::until("the request", async || (upstream.requests() == 1).then_some(())).await;
+        gateway.write_config(&config("new"));
+        gateway.reload_well().await;
+        release.notify_one();
+    };
+    let (reply, ()) = tokio::join!(asking, meanwhile);
+    assert_eq!((reply.text().as_str(), reply.header("x-mark").as_str()), ("late", "old"));
+    release.notify_one();
+    assert_eq!(gateway.get("/", &[]).await.header("x-mark"), "new");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn connections_of_clients_and_to_upstreams_outlive_reloads() {
+    let upstream = Upstream::text("here").await;
+    let gateway = Gateway::start(&format!(
+        r#"
+        workers: 1
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes: [{{ name: all, match: {{ path: / }}, upstream: u }}]
+        "#
+    ))
+    .await;
+    let mut connection = gateway.connect().await;
+    for _ in 0..10 {
+        assert_eq!(connection.send(request("GET", "/", &[], "")).await.text(), "here");
+        gateway.reload_well().await;
+    }
+    assert_eq!(upstream.connections(), 1);
+    drop(connection);
+    gateway.stop().await;
+}
