@@ -5,7 +5,7 @@ mod id;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Version,
-    header::{CONNECTION, EXPECT, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA},
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA},
 };
 
 use crate::{error::Error, listener::Client};
@@ -66,6 +66,45 @@ fn is_authority(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| {
         byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(byte)
     })
+}
+
+/// Refuses what the HTTP library would decode only in part (RFC 9112 §6.1): a coding that goes
+/// unmentioned to the upstream would make another body of it.
+pub(crate) fn check_framing(headers: &HeaderMap) -> Result<(), Error> {
+    let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if chunked(coding) => Ok(()),
+        _ => Err(Error::BadRequest("a transfer coding other than chunked")),
+    }
+}
+
+/// HTTP/2 clients may send cookies one by one; whoever reads HTTP/1.1 wants one line (RFC 9113
+/// §8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap, version: Version) {
+    if version != Version::HTTP_2 {
+        return;
+    }
+    let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// The protocol that `upgrade` asks for, unless it is one that no tunnel may lead to: cleartext
+/// HTTP/2 behind an upgrade would pass by routes and plugins (RFC 9113 §3.1 has retired it).
+pub(crate) fn asked_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(UPGRADE).iter();
+    let (protocol, None) = (lines.next()?, lines.next()) else { return None };
+    let forbidden = |name: &str| ["h2c", "h2", "http"].iter().any(|no| name.eq_ignore_ascii_case(no));
+    let names = protocol.to_str().ok()?.split(',').map(|name| {
+        let name = name.trim();
+        name.split_once('/').map_or(name, |(name, _version)| name)
+    });
+    (!names.into_iter().any(forbidden)).then(|| protocol.clone())
 }
 
 /// What the client asked of this connection alone.
@@ -189,6 +228,10 @@ pub(crate) fn via(received: Version) -> HeaderValue {
 
 /// Makes an upstream's response the client's.
 pub(crate) fn finish_response(headers: &mut HeaderMap, received: Version, id: &HeaderValue) {
+    // RFC 9112 §6.3: with both, the length counts for nothing; passed on, it would count again.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     strip_hop_by_hop(headers);
     append_to_list(headers, VIA, &via(received));
     headers.insert(X_REQUEST_ID, id.clone());

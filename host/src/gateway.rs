@@ -75,8 +75,9 @@ fn begin(
     let trusted = client.is_trusted(&generation.config.trusted_proxies);
     let identity = Identity::of(request.headers(), trusted);
     let refusal = admit(&mut request, &generation).err();
-    let upgrade = request.headers().get(http::header::UPGRADE).cloned();
     let version = request.version();
+    forwarding::join_cookies(request.headers_mut(), version);
+    let upgrade = forwarding::asked_protocol(request.headers());
     let hop_by_hop = forwarding::strip_hop_by_hop(request.headers_mut());
     let tunnel = upgrade
         .filter(|_| hop_by_hop.upgrade && version == http::Version::HTTP_11)
@@ -102,6 +103,7 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
     if request.headers().len() > limits.max_headers {
         return Err(Error::TooManyHeaders { limit: limits.max_headers });
     }
+    forwarding::check_framing(request.headers())?;
     forwarding::settle_host(request)?;
     if let Some(limit) = limits.max_request_body
         && request.body().size_hint().lower() > limit

@@ -134,7 +134,9 @@ fn upstream(error: &UpstreamError) -> Kind {
     match error {
         UpstreamError::Unresolved { .. } | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
         UpstreamError::TimedOut { .. } => UPSTREAM_TIMEOUT,
-        UpstreamError::Closed { .. } | UpstreamError::Protocol { .. } => kind(
+        UpstreamError::Closed { .. }
+        | UpstreamError::Protocol { .. }
+        | UpstreamError::UnaskedUpgrade => kind(
             StatusCode::BAD_GATEWAY,
             "upstream-protocol",
             "The service did not answer as HTTP asks",

@@ -15,6 +15,7 @@ use std::{
 
 use tokio::sync::watch;
 
+use self::signals::Signals;
 use crate::{
     admin::Admin,
     config::{self, Config},
@@ -80,13 +81,15 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     let (reloader, status) = Reloader::new(options.config.clone(), builder, Arc::clone(&gateway));
     let triggers = reload::start(reloader)?;
     control.spawn(admin.serve(Arc::clone(&gateway), metrics, status, triggers.clone(), stopped));
+    // Before anybody is told that the gateway runs: from then on a signal means a drain.
+    let mut signals = control.block_on(async { Signals::listen() });
     ready(&listening);
 
-    control.block_on(signals::until_told_to_stop(&triggers));
+    control.block_on(signals.until_told_to_stop(&triggers));
     let drain = gateway.current().config.drain;
     tracing::info!(limit = ?drain, "draining");
     stop.send_replace(Some(Instant::now() + drain));
-    control.block_on(signals::or_told_again(workers::ended(threads)));
+    control.block_on(signals.or_told_again(workers::ended(threads)));
     Ok(())
 }
 

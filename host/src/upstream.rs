@@ -67,6 +67,8 @@ pub(crate) enum UpstreamError {
     Closed { address: SocketAddr, source: hyper::Error },
     #[error("{address} did not answer as HTTP asks")]
     Protocol { address: SocketAddr, source: hyper::Error },
+    #[error("it switched to another protocol unasked")]
+    UnaskedUpgrade,
 }
 
 impl Upstream {

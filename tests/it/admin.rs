@@ -36,7 +36,8 @@ async fn requests_of_other_sites_are_refused() {
 #[tokio::test]
 async fn changes_of_state_need_the_token_where_there_is_one() {
     let gateway =
-        Gateway::start(&format!("admin: {{ address: '127.0.0.1:0', token: secret }}\n{ROUTE}")).await;
+        Gateway::start(&format!("admin: {{ address: '127.0.0.1:0', token: secret }}\n{ROUTE}"))
+            .await;
     let reload = async |fields: &[(&str, &str)]| {
         let fields = [fields, &[("host", "localhost")]].concat();
         client::send(gateway.admin_address(), client::request("POST", "/reload", &fields, "")).await
@@ -77,7 +78,10 @@ async fn wrong_methods_and_paths_are_told_apart() {
         let request = client::request(method, path, &[("host", "localhost")], "");
         client::send(gateway.admin_address(), request).await
     };
-    assert_eq!((ask("GET", "/reload").await.status, ask("GET", "/reload").await.header("allow")), (405, "POST".into()));
+    assert_eq!(
+        (ask("GET", "/reload").await.status, ask("GET", "/reload").await.header("allow")),
+        (405, "POST".into())
+    );
     assert_eq!(ask("POST", "/status").await.status, 405);
     assert_eq!(ask("GET", "/nothing").await.status, 404);
     gateway.stop().await;
@@ -106,17 +110,20 @@ async fn metrics_have_the_names_that_are_promised() {
     .plugin("probe")
     .start()
     .await;
+    gateway.reload_well().await;
     gateway.get("/", &[]).await;
     gateway.send(client::request("BREW", "/", &[], "")).await;
-    gateway.reload_well().await;
     for (name, labels) in [
         (
             "http_server_request_duration_seconds_count",
             &[("route", "all"), ("method", "GET"), ("status_class", "2xx")][..],
         ),
         ("http_server_request_duration_seconds_count", &[("method", "other")]),
-        ("http_client_request_duration_seconds_count", &[("upstream", "u"), ("status_class", "2xx")]),
-        ("tollgate_plugin_duration_seconds_count", &[("plugin", "named"), ("hook", "on_request")]),
+        (
+            "http_client_request_duration_seconds_count",
+            &[("upstream", "u"), ("status_class", "2xx")],
+        ),
+        ("tollgate_plugin_duration_seconds_count", &[("plugin", "named"), ("hook", "on-request")]),
         ("tollgate_plugin_instances", &[("plugin", "named")]),
         ("tollgate_reloads_total", &[("result", "success")]),
         ("tollgate_reload_duration_seconds_count", &[]),

@@ -79,7 +79,7 @@ limits: { max_headers: many }
 #[test]
 fn what_a_plugin_refuses_is_told_with_its_place() {
     for (config, expected) in [
-        ("{ request: [{ shows: method }] }", "shows"),
+        ("{ request: [{ shows: method }] }", "plugins[0].config.request[0]"),
         ("{ refuse: because of this }", "because of this"),
     ] {
         let ran = validate(&VALID.replace("{ request: [{ show: method }] }", config));

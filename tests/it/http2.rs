@@ -200,10 +200,8 @@ async fn a_stream_that_is_reset_frees_the_upstream_and_no_other_stream() {
     let mut waiting = connection.share();
     let task =
         tokio::spawn(async move { waiting.send(request("GET", "/waits", &[], "")).await.status });
-    wait::until("the request waits upstream", async || {
-        (upstream.requests() == 1).then_some(())
-    })
-    .await;
+    wait::until("the request waits upstream", async || (upstream.requests() == 1).then_some(()))
+        .await;
     task.abort();
     wait::within("the upstream is let go", goings.recv()).await;
     assert_eq!(connection.send(request("GET", "/", &[], "")).await.text(), "here");

@@ -8,7 +8,9 @@ use tollgate_tests::Setup;
 
 /// A route that answers with `body`.
 fn respond(body: &str) -> String {
-    format!("workers: 2\nroutes: [{{ name: all, match: {{ path: / }}, respond: {{ body: {body} }} }}]\n")
+    format!(
+        "workers: 2\nroutes: [{{ name: all, match: {{ path: / }}, respond: {{ body: {body} }} }}]\n"
+    )
 }
 
 /// A plugin use whose component is `swapped` in the plugin directory.

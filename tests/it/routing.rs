@@ -32,7 +32,8 @@ async fn routes(patterns: &[&str]) -> Gateway {
         }
         writeln!(
             config,
-            "  - {{ name: r{index}, match: {{ {matching} }}, respond: {{ body: '{pattern}' }} }}"
+            "  - {{ name: r{index}, match: {{ {matching} }}, respond: {{ body: {} }} }}",
+            serde_json::json!(pattern)
         )
         .unwrap();
     }

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use http::Response;
 use tokio::{net::TcpStream, sync::Notify};
-use tollgate_tests::{Gateway, Upstream, client::{full, request}, raw::status, wait};
+use tollgate_tests::{
+    Gateway, Upstream,
+    client::{full, request},
+    raw::status,
+    wait,
+};
 
 /// A gateway before an upstream that answers when it is released.
 async fn waiting(more: &str) -> (Gateway, Upstream, Arc<Notify>) {
@@ -108,7 +113,10 @@ async fn an_answer_during_the_drain_tells_the_client_to_close() {
     closed(&gateway).await;
     release.notify_one();
     let reply = client.rest().await;
-    assert!(reply.to_lowercase().contains("connection: close") && reply.ends_with("late"), "{reply}");
+    assert!(
+        reply.to_lowercase().contains("connection: close") && reply.ends_with("late"),
+        "{reply}"
+    );
     gateway.ended().await;
 }
 

@@ -159,7 +159,8 @@ async fn a_required_client_certificate_is_required() {
     for dial in [dial(), Dial { certificate: Some(&unknown), ..dial() }] {
         // In TLS 1.3 the client is through before the server has seen its certificate.
         if let Ok(stream) = dial.connect(gateway.address()).await {
-            let reply = Connection::http1(stream).await.try_send(request("GET", "/", &[], "")).await;
+            let reply =
+                Connection::http1(stream).await.try_send(request("GET", "/", &[], "")).await;
             assert!(reply.is_err(), "{reply:?}");
         }
     }

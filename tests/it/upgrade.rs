@@ -53,7 +53,10 @@ async fn upgrade(gateway: &Gateway) -> RawClient {
     let head = client.head().await;
     assert_eq!(status(&head), 101, "{head}");
     let lower = head.to_lowercase();
-    assert!(lower.contains("connection: upgrade") && lower.contains("upgrade: websocket"), "{head}");
+    assert!(
+        lower.contains("connection: upgrade") && lower.contains("upgrade: websocket"),
+        "{head}"
+    );
     assert!(lower.contains("sec-websocket-accept"), "{head}");
     client
 }

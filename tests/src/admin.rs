@@ -22,7 +22,8 @@ impl Gateway {
 
     /// `POST /reload`: waits for its end, and gives the answer.
     pub async fn reload(&self) -> Reply {
-        client::send(self.admin, client::request("POST", "/reload", &[("host", "localhost")], "")).await
+        client::send(self.admin, client::request("POST", "/reload", &[("host", "localhost")], ""))
+            .await
     }
 
     /// Reloads, and fails the test where that is refused.

@@ -6,6 +6,7 @@
 pub mod wait;
 pub mod artifacts;
 pub mod gateway;
+mod log;
 pub mod admin;
 pub mod process;
 pub mod client;

@@ -73,6 +73,20 @@ impl RawClient {
         self.until("\r\n\r\n").await
     }
 
+    /// A whole response whose length is given; all that came where the other side just closes.
+    pub async fn response(&mut self) -> String {
+        while !self.received.windows(4).any(|part| part == b"\r\n\r\n") {
+            if self.read().await == 0 {
+                return self.rest().await;
+            }
+        }
+        let head = self.head().await;
+        let fields = head.to_lowercase();
+        let length = fields.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+        head + &String::from_utf8_lossy(&self.exactly(length).await)
+    }
+
     /// Exactly so many bytes.
     pub async fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.received.len() < length {

@@ -134,10 +134,10 @@ async fn record(mut stream: TcpStream, script: Script, records: Records, index: 
 
 /// Whether there was something to read.
 async fn read(stream: &mut TcpStream, records: &Records, index: usize) -> bool {
-    let mut piece = [0; 16 * 1024];
-    match stream.read(&mut piece).await {
+    let mut piece = Vec::new();
+    match stream.read_buf(&mut piece).await {
         Ok(length) if length > 0 => {
-            records.lock().unwrap()[index].extend_from_slice(&piece[..length]);
+            records.lock().unwrap()[index].append(&mut piece);
             true
         }
         _ => false,

@@ -111,6 +111,14 @@ impl Upstream {
         self.counts.connections.load(SeqCst)
     }
 
+    /// Connections that are open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        let mut connections = self.connections.lock().unwrap();
+        while connections.try_join_next().is_some() {}
+        connections.len()
+    }
+
     /// Requests that it has received so far.
     #[must_use]
     pub fn requests(&self) -> usize {

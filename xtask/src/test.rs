@@ -34,6 +34,8 @@ enum Step {
     Docs,
     /// The configurations below examples/
     Examples,
+    /// Every curl line that the demo prints, run and compared with what it says
+    Demo,
     /// Unit, integration and documentation tests
     Tests,
     /// Advisories, licences and sources of dependencies, by cargo-deny
@@ -67,6 +69,9 @@ pub(crate) fn all(workspace: &Workspace, options: &Options, steps: &mut Steps) -
     }
     if options.wants(Step::Examples) {
         steps.run("examples", || examples(workspace))?;
+    }
+    if options.wants(Step::Demo) {
+        steps.run("demo", || Tool::new(workspace.binary("tollgate-demo")).arg("--check").run())?;
     }
     if options.wants(Step::Tests) {
         steps.run("tests", || tests(workspace))?;

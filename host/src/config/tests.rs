@@ -442,7 +442,7 @@ fn braces_inside_of_braces_are_explained() {
 }
 
 #[test]
-fn equal_uses_are_one() {
+fn equal_uses_are_one_unless_they_stand_in_different_routes() {
     let config = check_ok(&with_routes(
         "plugins: { a: { component: x }, unused: { component: y } }
 routes:
@@ -452,9 +452,11 @@ routes:
 ",
     ));
     let plugins: Vec<_> = config.routes.iter().map(|route| route.plugins.clone()).collect();
-    assert_eq!(plugins, [vec![0, 0, 2], vec![2, 3], vec![3, 4]]);
-    assert_eq!(config.uses[4].limits.cpu, Duration::from_secs(1));
-    assert_eq!(config.uses[4].limits.calls, 16);
+    assert_eq!(plugins, [vec![0, 0, 2], vec![2, 3], vec![4, 5]]);
+    assert_eq!(config.uses[5].limits.cpu, Duration::from_secs(1));
+    assert_eq!(config.uses[5].limits.calls, 16);
+    let scopes: Vec<_> = config.uses.iter().map(|plugin| plugin.scope.as_str()).collect();
+    assert_eq!(scopes, ["a", "unused", "a", "/b/z", "/c/z", "a"], "whose rate limits they have");
 }
 
 #[test]
@@ -706,7 +708,7 @@ fn ten_thousand_routes_are_accepted() {
         .collect();
     let config = check_ok(&with_routes(&format!("routes:\n{routes}")));
     assert_eq!(config.routes.len(), 10_000);
-    assert_eq!(config.uses.len(), 1);
+    assert_eq!(config.uses.len(), 10_000);
 }
 
 proptest! {

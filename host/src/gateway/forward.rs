@@ -52,7 +52,7 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
         Ok(answer) => {
             let mut response = answer.response;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return switch(exchange, response, wishes);
+                return switch(exchange, &upstream, response, wishes);
             }
             let version = response.version();
             forwarding::finish_response(response.headers_mut(), version, &exchange.id);
@@ -160,9 +160,15 @@ fn redirect(exchange: &mut Exchange, status: StatusCode, location: &Template) {
 }
 
 /// The upstream agrees to another protocol: from here on bytes are joined, not read.
-fn switch(exchange: &mut Exchange, mut response: Response<hyper::body::Incoming>, wishes: Wishes) {
+fn switch(
+    exchange: &mut Exchange,
+    upstream: &Upstream,
+    mut response: Response<hyper::body::Incoming>,
+    wishes: Wishes,
+) {
     let Some((tunnel, _)) = wishes.tunnel else {
-        return exchange.fail(Error::BadRequest("the upstream upgraded unasked"));
+        let upstream = upstream.name.to_string();
+        return exchange.fail(Error::Upstream { upstream, source: UpstreamError::UnaskedUpgrade });
     };
     tunnel.join(&mut response, Arc::clone(&exchange.generation));
     let protocol = response.headers().get(http::header::UPGRADE).cloned();

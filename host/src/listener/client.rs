@@ -16,7 +16,7 @@ pub(crate) struct Client {
 
 #[derive(Debug)]
 pub(crate) struct ClientTls {
-    /// `TLSv1.2` or `TLSv1.3`.
+    /// `1.2` or `1.3`.
     pub(crate) version: &'static str,
     pub(crate) server_name: Option<String>,
     pub(crate) certificate: Option<Certificate>,

@@ -65,6 +65,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Whether `bytes` are a bare refusal; a problem response is then written in their place.
+    fn takes_over(&mut self, bytes: &[u8]) -> bool {
+        if self.multiplexed || !self.connection.is_between_exchanges() {
+            return false;
+        }
+        let Some(status) = refusal(bytes) else { return false };
+        self.problem = problem::raw(status);
+        true
+    }
+
     /// Writes what is left of a problem.
     fn write_problem(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.problem.is_empty() {
@@ -94,11 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.multiplexed
-            && self.connection.is_between_exchanges()
-            && let Some(status) = refusal(bytes)
-        {
-            self.problem = problem::raw(status);
+        if self.takes_over(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
@@ -110,6 +116,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let mut written = pieces.iter().filter(|piece| !piece.is_empty());
+        if let (Some(only), None) = (written.next(), written.next())
+            && self.takes_over(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         self.note(polled)
     }

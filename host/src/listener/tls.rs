@@ -139,8 +139,8 @@ pub(super) fn describe(session: &ServerConnection) -> ClientTls {
     let certificate = session.peer_certificates().and_then(|chain| chain.first());
     ClientTls {
         version: match session.protocol_version() {
-            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "TLSv1.3",
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            _ => "1.3",
         },
         server_name: session.server_name().map(str::to_owned),
         certificate: certificate.and_then(|der| {

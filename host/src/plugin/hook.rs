@@ -134,7 +134,7 @@ impl Use {
     }
 }
 
-impl Lease {
+impl Lease<'_> {
     async fn call<H: Hook>(
         &mut self,
         exchange: Exchange,

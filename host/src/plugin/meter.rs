@@ -49,7 +49,9 @@ impl Meter {
             }
         }
         self.mark.store(now, Ordering::Relaxed);
-        Ok(UpdateDeadline::Yield(1))
+        // The runtime's own yield lets sockets be looked at too; a plain wake-up would only let
+        // the tasks run that are ready now, for dozens of epochs.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     }
 
     /// The guest goes on after a wait: what the thread did meanwhile was not the guest's.

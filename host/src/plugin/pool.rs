@@ -48,10 +48,10 @@ struct Shard {
 /// A hook that is cut short, by a trap or by a caller that stopped waiting, leaves the instance in
 /// a state nobody knows. So a loan counts as spoiled from the moment a call starts until it
 /// returns, and only an unspoiled instance goes back to the pool.
-pub(super) struct Lease {
+pub(super) struct Lease<'p> {
     /// `Some` until drop.
     instance: Option<Box<Instance>>,
-    pool: Arc<Pool>,
+    pool: &'p Pool,
     pub(super) spoiled: bool,
 }
 
@@ -79,14 +79,14 @@ impl Pool {
     /// a deadline of its own.
     ///
     /// Cancel safe: a place that was counted but not used is given back.
-    pub(super) async fn lease(pool: &Arc<Self>) -> Result<Lease, HookError> {
+    pub(super) async fn lease(&self) -> Result<Lease<'_>, HookError> {
         loop {
-            match pool.take() {
-                Taken::Idle(instance) => return Ok(Lease::new(pool, Some(instance))),
+            match self.take() {
+                Taken::Idle(instance) => return Ok(Lease::new(self, Some(instance))),
                 Taken::Room => {
                     // From here the lease gives the place back, whatever happens.
-                    let mut lease = Lease::new(pool, None);
-                    lease.instance = Some(Box::new(pool.instantiate().await?.0));
+                    let mut lease = Lease::new(self, None);
+                    lease.instance = Some(Box::new(self.instantiate().await?.0));
                     return Ok(lease);
                 }
                 Taken::Full(freed) => {
@@ -137,9 +137,9 @@ enum Taken {
     Full(oneshot::Receiver<()>),
 }
 
-impl Lease {
-    fn new(pool: &Arc<Pool>, instance: Option<Box<Instance>>) -> Self {
-        Self { instance, pool: Arc::clone(pool), spoiled: false }
+impl<'p> Lease<'p> {
+    fn new(pool: &'p Pool, instance: Option<Box<Instance>>) -> Self {
+        Self { instance, pool, spoiled: false }
     }
 
     pub(super) fn instance(&mut self) -> &mut Instance {
@@ -147,7 +147,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut shard = self.pool.shards.own();
         match self.instance.take() {

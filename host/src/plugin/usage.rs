@@ -22,7 +22,7 @@ pub(crate) struct Use {
     pub(crate) component: Arc<Component>,
     pub(super) settings: Arc<Settings>,
     phases: Phases,
-    pub(super) pool: Arc<Pool>,
+    pool: Pool,
     pub(super) metrics: HookMetrics,
 }
 
@@ -74,12 +74,8 @@ impl Use {
             rate_limits: Arc::clone(rate_limits),
             counters: Some(metrics.plugin_counts.clone()),
         });
-        let pool = Arc::new(Pool::new(
-            components.engine().clone(),
-            Arc::clone(&component),
-            Arc::clone(&settings),
-            workers,
-        ));
+        let engine = components.engine().clone();
+        let pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
         let phases = pool.prove().await?;
         let metrics = HookMetrics::new(metrics, &settings.name);
         Ok(Self { on_error: config.on_error, component, settings, phases, pool, metrics })
@@ -123,8 +119,8 @@ impl Use {
         self.pool.prove().await.map(drop)
     }
 
-    pub(super) async fn lease(&self) -> Result<Lease, HookError> {
-        Pool::lease(&self.pool).await
+    pub(super) async fn lease(&self) -> Result<Lease<'_>, HookError> {
+        self.pool.lease().await
     }
 }
 

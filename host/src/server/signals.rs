@@ -4,44 +4,45 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::reload::Triggers;
 
-/// Returns at the first signal to stop.
-pub(super) async fn until_told_to_stop(triggers: &Triggers) {
-    let mut stop = Stop::new();
-    let mut hangup = listen(SignalKind::hangup());
-    loop {
-        tokio::select! {
-            () = stop.wait() => return,
-            () = wait(&mut hangup) => triggers.reload("SIGHUP"),
-        }
-    }
-}
-
-/// Waits for `drained`, or for a signal that says not to.
-pub(super) async fn or_told_again(drained: impl Future<Output = ()>) {
-    let mut stop = Stop::new();
-    tokio::select! {
-        () = drained => tracing::info!("all connections are closed"),
-        () = stop.wait() => tracing::warn!("told again to stop: closing what is open"),
-    }
-}
-
-struct Stop {
+/// The signals that the process listens for; missed by none once it is made.
+pub(super) struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
+    hangup: Option<Signal>,
 }
 
-impl Stop {
-    fn new() -> Self {
+impl Signals {
+    /// Needs a runtime.
+    pub(super) fn listen() -> Self {
         Self {
             terminate: listen(SignalKind::terminate()),
             interrupt: listen(SignalKind::interrupt()),
+            hangup: listen(SignalKind::hangup()),
         }
     }
 
-    async fn wait(&mut self) {
+    /// Returns at the first signal to stop; reloads at each SIGHUP.
+    pub(super) async fn until_told_to_stop(&mut self, triggers: &Triggers) {
+        loop {
+            tokio::select! {
+                () = wait(&mut self.terminate) => return,
+                () = wait(&mut self.interrupt) => return,
+                () = wait(&mut self.hangup) => triggers.reload("SIGHUP"),
+            }
+        }
+    }
+
+    /// Waits for `drained`, or for a signal that says not to.
+    pub(super) async fn or_told_again(&mut self, drained: impl Future<Output = ()>) {
+        let told = async {
+            tokio::select! {
+                () = wait(&mut self.terminate) => {}
+                () = wait(&mut self.interrupt) => {}
+            }
+        };
         tokio::select! {
-            () = wait(&mut self.terminate) => {}
-            () = wait(&mut self.interrupt) => {}
+            () = drained => tracing::info!("all connections are closed"),
+            () = told => tracing::warn!("told again to stop: closing what is open"),
         }
     }
 }

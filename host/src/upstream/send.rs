@@ -3,7 +3,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
+    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
+};
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::time::{sleep_until, timeout_at};
 
@@ -49,6 +52,9 @@ impl Upstream {
     pub(crate) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let deadline = Instant::now() + self.config.connect_timeout + self.config.first_byte_timeout;
         let mut answer = self.send(request, Patience { deadline, progress: None }).await?;
+        if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::UnaskedUpgrade);
+        }
         // The plugin may make it the exchange's response, where they have no place.
         forwarding::strip_hop_by_hop(answer.response.headers_mut());
         Ok(answer.response.map(|body| self.body(body, answer.lease)))
@@ -80,7 +86,8 @@ impl Upstream {
             let reused = kept.is_some();
             let connection = match kept {
                 Some(connection) => connection,
-                None => match self.connect(&target).await {
+                // Boxed: it is large, and most requests need none.
+                None => match Box::pin(self.connect(&target)).await {
                     Ok(connection) => connection,
                     Err(error) if refusals <= 1 => return Err(error),
                     Err(_) => {
@@ -118,8 +125,11 @@ impl Upstream {
                 let sending = sender.try_send_request(request);
                 let response = self.head(sending, address, patience).await?;
                 let max_idle = self.config.keepalive_max_idle;
+                // Who frames a message twice (RFC 9112 §6.3) is not asked again on this connection.
+                let doubtful = response.headers().contains_key(TRANSFER_ENCODING)
+                    && response.headers().contains_key(CONTENT_LENGTH);
                 let lease = Lease::new(sender, Arc::clone(target), max_idle);
-                Ok(Answer { response, lease: Some(lease) })
+                Ok(Answer { response, lease: (!doubtful).then_some(lease) })
             }
             Connection::Http2(mut sender) => {
                 *request.version_mut() = Version::HTTP_2;
@@ -133,7 +143,7 @@ impl Upstream {
 
     /// HTTP/2 has the authority in the target, and no `host` (RFC 9113 §8.3.1).
     fn for_http2(&self, request: &mut Request<Body>) {
-        let host = request.headers_mut().remove(http::header::HOST);
+        let host = request.headers_mut().remove(HOST);
         let authority = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("upstream");
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());

@@ -41,10 +41,7 @@ async fn connection_cannot_name_away_what_the_gateway_adds() {
     let upstream = Upstream::echo().await;
     let gateway = before(&upstream, "").await;
     let named = "host, x-forwarded-for, x-request-id, via, content-length, authorization";
-    let seen = gateway
-        .post("/", &[("connection", named), ("host", "a.test")], "body")
-        .await
-        .json();
+    let seen = gateway.post("/", &[("connection", named), ("host", "a.test")], "body").await.json();
     let headers = &seen["headers"];
     assert_eq!(headers["host"][0], "a.test");
     assert_eq!(headers["x-forwarded-for"][0], "127.0.0.1");
@@ -107,7 +104,9 @@ async fn bytes_that_are_not_text_pass_in_values() {
     .await;
     let gateway = before(&upstream, "").await;
     let mut client = gateway.raw().await;
-    client.send(b"GET / HTTP/1.1\r\nhost: a\r\nx-latin: gr\xfc\xdfe\r\nconnection: close\r\n\r\n").await;
+    client
+        .send(b"GET / HTTP/1.1\r\nhost: a\r\nx-latin: gr\xfc\xdfe\r\nconnection: close\r\n\r\n")
+        .await;
     let mut stream = client.into_stream();
     let mut reply = Vec::new();
     tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut reply).await.unwrap();

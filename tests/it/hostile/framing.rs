@@ -18,7 +18,8 @@ async fn lengths_that_differ_or_are_none_are_refused() {
         "content-length:",
         "content-length: 99999999999999999999999",
     ];
-    let requests = fields.map(|field| format!("POST / HTTP/1.1\r\nhost: a\r\n{field}\r\n\r\nbody5"));
+    let requests =
+        fields.map(|field| format!("POST / HTTP/1.1\r\nhost: a\r\n{field}\r\n\r\nbody5"));
     check_refused(&requests.each_ref().map(String::as_str)).await;
 }
 
@@ -37,8 +38,9 @@ async fn codings_that_do_not_end_with_chunked_are_refused() {
         "transfer-encoding: ch\u{fc}nked",
         "transfer-encoding : chunked",
     ];
-    let requests = fields
-        .map(|field| format!("POST / HTTP/1.1\r\nhost: a\r\n{field}\r\n\r\n4\r\nbody\r\n0\r\n\r\n"));
+    let requests = fields.map(|field| {
+        format!("POST / HTTP/1.1\r\nhost: a\r\n{field}\r\n\r\n4\r\nbody\r\n0\r\n\r\n")
+    });
     check_refused(&requests.each_ref().map(String::as_str)).await;
 }
 

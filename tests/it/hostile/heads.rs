@@ -87,7 +87,8 @@ async fn the_authority_of_the_target_wins_over_the_host() {
 async fn lines_that_end_with_a_bare_lf_are_refused_or_made_whole() {
     let upstream = Recorder::new().await;
     let gateway = before(&upstream, "").await;
-    let reply = gateway.raw_exchange("GET / HTTP/1.1\nhost: a\nx-a: 1\nconnection: close\n\n").await;
+    let reply =
+        gateway.raw_exchange("GET / HTTP/1.1\nhost: a\nx-a: 1\nconnection: close\n\n").await;
     if status(&reply) != 400 {
         assert_eq!(status(&reply), 200, "{reply}");
         let (head, _) = one_request(&upstream);

@@ -81,8 +81,8 @@ async fn check_refused(requests: &[Vec<(&str, &str)>]) {
     let so_far = upstream.all();
     for fields in requests {
         let taken = send(&gateway, fields).await;
-        let refused = matches!(taken, Taken::Reset | Taken::Gone)
-            || taken == Taken::Status("400".to_owned());
+        let refused =
+            matches!(taken, Taken::Reset | Taken::Gone) || taken == Taken::Status("400".to_owned());
         assert!(refused, "{fields:?}: {taken:?}");
         assert_eq!(upstream.all(), so_far, "{fields:?}");
     }

@@ -2,7 +2,14 @@
 
 use std::time::Instant;
 
-use tollgate_tests::{Gateway, Recorder, raw::status, recorder::Act::Head};
+use tollgate_tests::{
+    Gateway, Recorder,
+    raw::status,
+    recorder::{
+        Act::{Head, Send},
+        OK,
+    },
+};
 
 use super::before;
 
@@ -41,7 +48,8 @@ async fn the_limits_of_heads_are_configurable() {
     let limits = "limits: { max_headers: 4, max_header_bytes: 8KiB, max_uri_bytes: 64 }";
     let gateway = before(&upstream, limits).await;
     check(&gateway, &with("a: 1\r\nb: 1\r\nc: 1\r\n"), 431, "header-too-large").await;
-    check(&gateway, &with(&format!("a: {}\r\n", "1".repeat(9 << 10))), 431, "header-too-large").await;
+    check(&gateway, &with(&format!("a: {}\r\n", "1".repeat(9 << 10))), 431, "header-too-large")
+        .await;
     let long = format!("GET /{} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", "x".repeat(64));
     check(&gateway, &long, 414, "uri-too-long").await;
     assert_eq!(upstream.all(), "");
@@ -52,11 +60,15 @@ async fn the_limits_of_heads_are_configurable() {
 async fn a_huge_target_is_a_414_problem() {
     let upstream = Recorder::new().await;
     let gateway = before(&upstream, "").await;
-    for length in [17 << 10, 63 << 10, 100 << 10] {
+    let request = |length: usize| {
         let target = "x".repeat(length);
-        let request = format!("GET /{target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-        check(&gateway, &request, 414, "uri-too-long").await;
-    }
+        format!("GET /{target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+    };
+    check(&gateway, &request(17 << 10), 414, "uri-too-long").await;
+    check(&gateway, &request(63 << 10), 414, "uri-too-long").await;
+    // Where the target alone is more than a whole head may be, both are true.
+    let reply = gateway.raw_exchange(request(100 << 10)).await;
+    assert!([414, 431].contains(&status(&reply)), "{reply}");
     assert_eq!(upstream.all(), "");
     gateway.stop().await;
 }
@@ -129,9 +141,27 @@ async fn a_kept_connection_is_closed_when_it_is_idle_for_too_long() {
 }
 
 #[tokio::test]
+async fn the_time_for_a_head_does_not_run_between_requests() {
+    let upstream = Recorder::scripted(&[&[Head, Send(OK), Head, Send(OK)]]).await;
+    let gateway = before(&upstream, "limits: { header_timeout: 1s }").await;
+    let mut kept = gateway.raw().await;
+    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    kept.send(request).await;
+    assert_eq!(status(&kept.response().await), 200);
+    // Heads that begin later than the answer above, and are given up.
+    for _ in 0..2 {
+        check(&gateway, "G", 408, "request-timeout").await;
+    }
+    kept.send(request).await;
+    assert_eq!(status(&kept.response().await), 200);
+    drop(kept);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn connections_above_the_limit_wait_until_one_ends() {
     let gateway = Gateway::start(
-        "limits: { max_connections: 2 }\nroutes: [{ name: a, match: { path: / }, respond: {} }]",
+        "workers: 1\nlimits: { max_connections: 2 }\nroutes: [{ name: a, match: { path: / }, respond: {} }]",
     )
     .await;
     let mut open = vec![gateway.raw().await, gateway.raw().await];

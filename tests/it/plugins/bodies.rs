@@ -38,7 +38,10 @@ async fn a_response_body_can_be_read_and_replaced_and_the_length_follows() {
     let gateway = probe(&upstream, usage).await;
     let reply = gateway.get("/", &[]).await;
     assert_eq!(reply.header("x-probe"), "the body, ok, another one");
-    assert_eq!((reply.text().as_str(), reply.header("content-length").as_str()), ("another one", "11"));
+    assert_eq!(
+        (reply.text().as_str(), reply.header("content-length").as_str()),
+        ("another one", "11")
+    );
     let head = gateway.send(request("HEAD", "/", &[], "")).await;
     assert_eq!(head.text(), "");
     gateway.stop().await;
@@ -75,7 +78,8 @@ async fn a_body_above_the_limit_is_too_large_and_the_exchange_goes_on() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_told_to_the_plugin_and_never_sent() {
     let upstream = Upstream::echo().await;
-    let usage = "grants: { request_body: true }, config: { request: [{ show: body }], finish: true }";
+    let usage =
+        "grants: { request_body: true }, config: { request: [{ show: body }], finish: true }";
     let gateway = probe(&upstream, usage).await;
     let mut client = gateway.raw().await;
     client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\npart").await;

@@ -29,7 +29,8 @@ async fn before(upstreams: [&Upstream; 3], usage: &str) -> Gateway {
     .await
 }
 
-const ALL: &str = "[{ upstream: a, target: /x }, { upstream: b, target: /y }, { upstream: c, target: /z }]";
+const ALL: &str =
+    "[{ upstream: a, target: /x }, { upstream: b, target: /y }, { upstream: c, target: /z }]";
 
 /// Three upstreams, each of which answers with its path once all three have been asked.
 async fn meeting() -> [Upstream; 3] {
@@ -41,14 +42,19 @@ async fn meeting() -> [Upstream; 3] {
             Response::new(full(request.uri().path().to_owned()))
         }
     };
-    [Upstream::new(answer.clone()).await, Upstream::new(answer.clone()).await, Upstream::new(answer).await]
+    [
+        Upstream::new(answer.clone()).await,
+        Upstream::new(answer.clone()).await,
+        Upstream::new(answer).await,
+    ]
 }
 
 #[tokio::test]
 async fn all_calls_are_on_their_way_at_once_and_answers_keep_their_order() {
     let [a, b, c] = &meeting().await;
-    let usage =
-        format!("grants: {{ upstreams: [a, b, c] }}, config: {{ request: [{{ respond_with: {ALL} }}] }}");
+    let usage = format!(
+        "grants: {{ upstreams: [a, b, c] }}, config: {{ request: [{{ respond_with: {ALL} }}] }}"
+    );
     let gateway = before([a, b, c], &usage).await;
     for _ in 0..3 {
         assert_eq!(gateway.get("/call", &[]).await.text(), "/x,/y,/z");
@@ -58,10 +64,7 @@ async fn all_calls_are_on_their_way_at_once_and_answers_keep_their_order() {
 
 #[tokio::test]
 async fn a_call_shows_what_came_of_it() {
-    let up = Upstream::new(async |_| {
-        Response::builder().status(404).body(full("")).unwrap()
-    })
-    .await;
+    let up = Upstream::new(async |_| Response::builder().status(404).body(full("")).unwrap()).await;
     let down = Upstream::text("").await;
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let gateway = Setup::new(&format!(
@@ -102,7 +105,10 @@ async fn a_fetched_response_can_be_the_answer_and_streams() {
     let usage = "grants: { upstreams: [a] }, config: { request: [{ respond_with: [{ upstream: a, target: /x }] }] }";
     let gateway = before([&upstream, &upstream, &upstream], usage).await;
     let reply = gateway.get("/call", &[]).await;
-    assert_eq!((reply.status, reply.text().as_str(), reply.header("x-own").as_str()), (203, "/x", "1"));
+    assert_eq!(
+        (reply.status, reply.text().as_str(), reply.header("x-own").as_str()),
+        (203, "/x", "1")
+    );
     gateway.stop().await;
 }
 

@@ -4,8 +4,10 @@ use tollgate_tests::{Gateway, Setup, Upstream, wait};
 
 /// A chain before an upstream; each plugin is a probe with one of these configurations.
 async fn chain(upstream: &Upstream, uses: &[&str]) -> Gateway {
-    let uses: Vec<_> =
-        uses.iter().map(|config| format!("{{ component: probe, config: {{ {config} }} }}")).collect();
+    let uses: Vec<_> = uses
+        .iter()
+        .map(|config| format!("{{ component: probe, config: {{ {config} }} }}"))
+        .collect();
     Setup::new(&format!(
         r#"
         workers: 1
@@ -76,12 +78,17 @@ async fn finish_hooks_run_once_for_each_exchange_whatever_its_end() {
     let reply = gateway.post("/", &[], "six ch").await;
     let id = reply.header("x-request-id");
     let line = gateway.logged(&["finished", &id]).await;
-    for part in ["\"200\"", "first", "\"u\""] {
-        assert!(line.contains(part), "{part}: {line}");
-    }
     let line: serde_json::Value = serde_json::from_str(&line).expect("a JSON line");
-    let text = line.to_string();
-    assert!(text.contains("request_bytes") && text.contains("response_bytes"), "{text}");
+    let fields = line["fields"].as_str().expect("the plugin's fields");
+    for part in [
+        "note=\"first\"",
+        "status=\"200\"",
+        "request_bytes=\"6\"",
+        "response_bytes=\"4\"",
+        "upstream=\"u\"",
+    ] {
+        assert!(fields.contains(part), "{part}: {fields}");
+    }
 
     drop(upstream);
     let reply = wait::until("the upstream is gone", async || {
@@ -91,7 +98,11 @@ async fn finish_hooks_run_once_for_each_exchange_whatever_its_end() {
     .await;
     let line = gateway.logged(&["finished", &reply.header("x-request-id")]).await;
     assert!(line.contains("502"), "{line}");
-    let count = gateway.log().lines().filter(|line| line.contains("finished") && line.contains(&id)).count();
+    let count = gateway
+        .log()
+        .lines()
+        .filter(|line| line.contains("finished") && line.contains(&id))
+        .count();
     assert_eq!(count, 1);
     gateway.stop().await;
 }

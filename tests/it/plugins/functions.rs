@@ -48,7 +48,10 @@ async fn a_request_can_be_changed() {
     let gateway = probe(&upstream, &format!("config: {{ request: [{steps}] }}")).await;
     let headers = [("x-a", "1"), ("x-a", "2"), ("x-b", "3"), ("x-c", "4"), ("x-d", "5")];
     let seen = gateway.post("/old", &headers, "body").await.json();
-    assert_eq!((seen["method"].as_str(), seen["target"].as_str()), (Some("PUT"), Some("/new?path")));
+    assert_eq!(
+        (seen["method"].as_str(), seen["target"].as_str()),
+        (Some("PUT"), Some("/new?path"))
+    );
     assert_eq!(lines(&seen["headers"]["x-a"]), ["new"]);
     assert_eq!(lines(&seen["headers"]["x-b"]), ["3", "more"]);
     assert!(seen["headers"]["x-c"].is_null());
@@ -138,7 +141,8 @@ async fn what_http_does_not_allow_is_refused_to_plugins() {
 #[tokio::test]
 async fn a_status_that_is_none_is_refused_to_plugins() {
     let upstream = Upstream::text("here").await;
-    let steps = "{ set_status: 99 }, { set_status: 101 }, { set_status: 600 }, { set_status: 1000 }";
+    let steps =
+        "{ set_status: 99 }, { set_status: 101 }, { set_status: 600 }, { set_status: 1000 }";
     let gateway = probe(&upstream, &format!("config: {{ response: [{steps}] }}")).await;
     let reply = gateway.get("/", &[]).await;
     assert_eq!(reply.header("x-probe"), "invalid, invalid, invalid, invalid");
@@ -191,7 +195,8 @@ async fn attributes_last_from_hook_to_hook_and_from_plugin_to_plugin() {
 
 #[tokio::test]
 async fn attributes_do_not_grow_without_bound() {
-    let many: String = (0..100).map(|number| format!("{{ set_attribute: [a{number}, x] }}, ")).collect();
+    let many: String =
+        (0..100).map(|number| format!("{{ set_attribute: [a{number}, x] }}, ")).collect();
     let long = format!("{{ set_attribute: [long, '{}'] }}, ", "x".repeat(9000));
     let found = findings(&format!(
         "{many} {long} {{ show: 'attribute:a0' }}, {{ show: 'attribute:a63' }}, {{ show: 'attribute:a64' }}, {{ show: 'attribute:long' }}"

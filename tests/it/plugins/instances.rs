@@ -84,7 +84,8 @@ async fn the_queue_for_instances_has_the_exchanges_deadline() {
     problems.sort();
     for problem in &problems {
         assert!(
-            ["503 overloaded", "503 plugin-failed", "504 upstream-timeout"].contains(&problem.as_str()),
+            ["503 overloaded", "503 plugin-failed", "504 upstream-timeout"]
+                .contains(&problem.as_str()),
             "{problem}"
         );
     }
@@ -103,8 +104,10 @@ async fn one_component_serves_many_uses_each_with_its_own_configuration() {
             )
         })
         .collect();
-    let gateway =
-        Setup::new(&format!("        workers: 1\n        routes:{routes}")).plugin("probe").start().await;
+    let gateway = Setup::new(&format!("        workers: 1\n        routes:{routes}"))
+        .plugin("probe")
+        .start()
+        .await;
     for number in (0..20).rev() {
         assert_eq!(gateway.get(&format!("/{number}"), &[]).await.text(), format!("n{number}"));
     }

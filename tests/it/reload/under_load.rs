@@ -56,7 +56,11 @@ async fn a_hundred_plugin_swaps_lose_no_request() {
         assert_eq!(reply.status, if broken { 422 } else { 200 }, "{}", reply.text());
         some_more(&load).await;
         let (generation, failures) = generations_and_failures(&gateway).await;
-        if broken { assert!(failures > refused) } else { assert!(generation > swapped) }
+        if broken {
+            assert!(failures > refused)
+        } else {
+            assert!(generation > swapped)
+        }
         (swapped, refused) = (generation, failures);
     }
     let (answered, failures) = load.stop().await;

@@ -19,7 +19,10 @@ async fn a_redirect_puts_parameters_into_its_location() {
     let old = gateway.get("/old/1/items", &[]).await;
     assert_eq!((old.status, old.header("location").as_str()), (308, "/orders/1/items"));
     let away = gateway.get("/away/a%2Fb%20c", &[]).await;
-    assert_eq!((away.status, away.header("location").as_str()), (307, "https://example.com/a%2Fb%20c"));
+    assert_eq!(
+        (away.status, away.header("location").as_str()),
+        (307, "https://example.com/a%2Fb%20c")
+    );
     gateway.stop().await;
 }
 

@@ -57,7 +57,10 @@ async fn the_answers_of_calls_at_once_are_one_object_by_name() {
             Response::new(full(match path {
                 "/orders" => r#"{ "items": [1, 12345678901234567890] }"#.to_owned(),
                 "/tips" => "[\"tip\"]".to_owned(),
-                _ => format!(r#"{{ "path": "{path}", "tenant": "{}", "cookie": {other} }}"#, tenant.unwrap_or("-")),
+                _ => format!(
+                    r#"{{ "path": "{path}", "tenant": "{}", "cookie": {other} }}"#,
+                    tenant.unwrap_or("-")
+                ),
             }))
         }
     };
@@ -81,7 +84,8 @@ async fn the_answers_of_calls_at_once_are_one_object_by_name() {
 async fn an_optional_call_that_fails_leaves_its_default_and_is_named() {
     let (user, orders) = (json("{}").await, json(r#"{ "items": [] }"#).await);
     let silent = Recorder::scripted(&[&[Act::Head]]).await;
-    let failing = Upstream::new(async |_| Response::builder().status(500).body(full("{}")).unwrap()).await;
+    let failing =
+        Upstream::new(async |_| Response::builder().status(500).body(full("{}")).unwrap()).await;
     let garbage = json("<html>").await;
     for tips in [nobody().await, silent.to_string(), failing.to_string(), garbage.to_string()] {
         let gateway = before(&user.to_string(), &orders.to_string(), &tips).await;

@@ -9,10 +9,18 @@ async fn requests_are_changed_before_the_upstream_sees_them() {
     let upstream = Upstream::echo().await;
     let config = r#"{ request: { remove: [x-gone], rename: { x-old: x-new }, set: { x-set: "{method} {path}" }, append: { x-more: two } } }"#;
     let gateway = before(&upstream, "headers", config).await;
-    let fields = [("x-gone", "1"), ("x-old", "moved"), ("x-set", "forged"), ("X_SET", "forged"), ("x-more", "one")];
+    let fields = [
+        ("x-gone", "1"),
+        ("x-old", "moved"),
+        ("x-set", "forged"),
+        ("X_SET", "forged"),
+        ("x-more", "one"),
+    ];
     let seen = gateway.get("/a", &fields).await.json();
     let headers = &seen["headers"];
-    assert!(headers["x-gone"].is_null() && headers["x-old"].is_null() && headers["x_set"].is_null());
+    assert!(
+        headers["x-gone"].is_null() && headers["x-old"].is_null() && headers["x_set"].is_null()
+    );
     assert_eq!(headers["x-new"], serde_json::json!(["moved"]));
     assert_eq!(headers["x-set"], serde_json::json!(["GET /a"]));
     assert_eq!(headers["x-more"], serde_json::json!(["one", "two"]));

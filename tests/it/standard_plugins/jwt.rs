@@ -12,7 +12,9 @@ use super::before;
 async fn knowing(upstream: &Upstream, signer: &Signer, more: Value) -> Gateway {
     let key = match signer.public_pem.as_str() {
         "" => json!({ "kid": signer.kid, "algorithm": "HS256", "secret": SECRET }),
-        pem => json!({ "kid": signer.kid, "algorithm": format!("{:?}", signer.algorithm), "pem": pem }),
+        pem => {
+            json!({ "kid": signer.kid, "algorithm": format!("{:?}", signer.algorithm), "pem": pem })
+        }
     };
     let mut config = json!({ "keys": [key], "audience": "orders" });
     for (name, value) in more.as_object().unwrap() {
@@ -65,9 +67,12 @@ async fn no_token_is_a_401_problem_with_a_challenge() {
 async fn claims_that_do_not_hold_are_refused() {
     let upstream = Upstream::echo().await;
     let signer = Signer::hs256("k");
-    let gateway =
-        knowing(&upstream, &signer, json!({ "issuer": "https://idp.test", "required_claims": ["tenant"] }))
-            .await;
+    let gateway = knowing(
+        &upstream,
+        &signer,
+        json!({ "issuer": "https://idp.test", "required_claims": ["tenant"] }),
+    )
+    .await;
     let good = json!({ "iss": "https://idp.test", "tenant": "t" });
     let token = |more: Value| {
         let mut claims = claims(&good);
@@ -78,7 +83,11 @@ async fn claims_that_do_not_hold_are_refused() {
     };
     assert_eq!(with(&gateway, &token(json!({}))).await.status, 200);
     assert_eq!(with(&gateway, &token(json!({ "aud": ["bills", "orders"] }))).await.status, 200);
-    assert_eq!(with(&gateway, &token(json!({ "exp": in_seconds(-30) }))).await.status, 200, "leeway");
+    assert_eq!(
+        with(&gateway, &token(json!({ "exp": in_seconds(-30) }))).await.status,
+        200,
+        "leeway"
+    );
     for (why, more) in [
         ("expired", json!({ "exp": in_seconds(-90) })),
         ("not yet valid", json!({ "nbf": in_seconds(90) })),
@@ -195,7 +204,12 @@ async fn scopes_that_are_missing_are_a_403_problem() {
     for good in [json!({ "scope": "read b" }), json!({ "scp": ["a", "read"] })] {
         assert_eq!(with(&gateway, &token(good)).await.status, 200);
     }
-    for bad in [json!({}), json!({ "scope": "read" }), json!({ "scope": "a b" }), json!({ "scope": "reader a" })] {
+    for bad in [
+        json!({}),
+        json!({ "scope": "read" }),
+        json!({ "scope": "a b" }),
+        json!({ "scope": "reader a" }),
+    ] {
         let reply = with(&gateway, &token(bad)).await;
         assert_eq!(reply.problem(), "403 forbidden");
         assert!(reply.header("www-authenticate").contains("insufficient_scope"));

@@ -71,11 +71,9 @@ async fn silence_is_a_504_problem() {
 
 #[tokio::test]
 async fn a_body_that_stops_coming_breaks_the_response_off() {
-    let upstream = Recorder::scripted(&[&[
-        Head,
-        Send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart"),
-    ]])
-    .await;
+    let upstream =
+        Recorder::scripted(&[&[Head, Send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart")]])
+            .await;
     let gateway = before(&format!("\"{upstream}\""), "timeouts: { idle: 200ms }").await;
     let reply = gateway.connect().await.try_send(request("GET", "/", &[], "")).await;
     assert!(reply.is_err(), "{reply:?}");

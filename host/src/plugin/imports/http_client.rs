@@ -132,6 +132,8 @@ fn call_error(error: &UpstreamError) -> CallError {
         UpstreamError::Unresolved { .. } | UpstreamError::Unreachable { .. } => {
             CallError::Unreachable(text)
         }
-        UpstreamError::Closed { .. } | UpstreamError::Protocol { .. } => CallError::Protocol(text),
+        UpstreamError::Closed { .. }
+        | UpstreamError::Protocol { .. }
+        | UpstreamError::UnaskedUpgrade => CallError::Protocol(text),
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         },
         state::{RequestHandle, State},
     },
+    router::normalise,
 };
 
 type Handle = Resource<RequestHandle>;
@@ -76,12 +77,10 @@ impl HostRequest for State {
     }
 
     fn set_target(&mut self, _: Handle, target: String) -> Result<Result<(), Refused>> {
-        let parsed = match PathAndQuery::try_from(target.as_str()) {
-            Ok(parsed) if target.starts_with('/') => parsed,
-            _ => {
-                let reason = "a target is a path that begins with `/`, with an optional query";
-                return Ok(Err(Refused::Invalid(reason.into())));
-            }
+        let Some(parsed) = normal_target(&target) else {
+            let reason = "a target is a path that begins with `/` and stays below it, with an \
+                          optional query";
+            return Ok(Err(Refused::Invalid(reason.into())));
         };
         self.exchange_mut()?.target = Some(parsed);
         Ok(Ok(()))
@@ -170,6 +169,20 @@ impl HostRequest for State {
     fn drop(&mut self, _: Handle) -> Result<()> {
         Ok(())
     }
+}
+
+/// The target in the form that a client's own would have.
+fn normal_target(target: &str) -> Option<PathAndQuery> {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let path = path.starts_with('/').then(|| normalise(path).ok())??;
+    let target = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.into_owned(),
+    };
+    target.try_into().ok()
 }
 
 pub(super) fn body_error(error: &ReadError) -> BodyError {

@@ -68,6 +68,10 @@ impl Key {
                     n: member(jwk.n, "n")?,
                     e: member(jwk.e, "e")?,
                 };
+                // The verification refuses other sizes too, but only once a token comes.
+                if !(256..=1024).contains(&components.n.len()) {
+                    return Err("not an RSA key of 2048 to 8192 bits".into());
+                }
                 let key = components
                     .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
                     .map_err(|_| "not an RSA key of 2048 to 8192 bits".to_owned())?;
