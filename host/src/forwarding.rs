@@ -61,11 +61,22 @@ pub(crate) fn settle_host<B>(request: &mut Request<B>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Characters of a host and port (RFC 3986 §3.2.2, §3.2.3); empty is allowed by RFC 9112 §3.2.
+/// A host and perhaps a port (RFC 3986 §3.2.2, §3.2.3); empty is allowed by RFC 9112 §3.2.
 fn is_authority(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| {
-        byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(byte)
-    })
+    let (host, port) = match bytes.iter().position(|byte| *byte == b']') {
+        Some(end) => bytes.split_at(end + 1),
+        None => bytes.split_at(bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())),
+    };
+    is_host(host) && (port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit))
+}
+
+/// A registered name, an IPv4 address, or an IPv6 address in brackets.
+fn is_host(host: &[u8]) -> bool {
+    if let Some(literal) = host.strip_prefix(b"[") {
+        let text = literal.strip_suffix(b"]").and_then(|text| std::str::from_utf8(text).ok());
+        return text.is_some_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+    }
+    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte))
 }
 
 /// Refuses what the HTTP library would decode only in part (RFC 9112 §6.1): a coding that goes

@@ -27,6 +27,8 @@ pub(crate) struct Generation {
     /// From 1; each swap counts.
     pub(crate) number: u64,
     pub(crate) since: SystemTime,
+    /// When its files began to be read.
+    pub(crate) read: SystemTime,
     pub(crate) config: Config,
     pub(crate) router: Router<Arc<Route>>,
     pub(crate) upstreams: HashMap<String, Arc<Upstream>>,

@@ -32,7 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// One worker's part of one listener.
 pub(crate) struct Listener {
-    pub(crate) socket: std::net::TcpListener,
+    /// `Some` until it is served.
+    pub(crate) socket: Option<std::net::TcpListener>,
     /// Which of the configuration's listeners it is.
     pub(crate) index: usize,
     pub(crate) gateway: Arc<Gateway>,
@@ -47,18 +48,20 @@ pub(crate) struct Listener {
 impl Listener {
     /// Accepts until told to stop, then lets open connections finish for as long as it was told.
     pub(crate) async fn serve(mut self) {
-        let socket = match self.socket.try_clone().and_then(TcpListener::from_std) {
+        // Taken, and not cloned: the port closes when the last descriptor of it does.
+        let Some(socket) = self.socket.take() else { return };
+        let socket = match TcpListener::from_std(socket) {
             Ok(socket) => socket,
             Err(error) => return tracing::error!(%error, "a listening socket cannot be used"),
         };
         let mut connections = JoinSet::new();
         loop {
-            let (stream, peer, slot) = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 biased;
                 () = told(&mut self.stop) => break,
                 // Takes out what has ended, or the set would only grow.
                 Some(_) = connections.join_next() => continue,
-                accepted = accept(&socket, &self.slots) => match accepted {
+                accepted = socket.accept() => match accepted {
                     Ok(accepted) => accepted,
                     Err(error) => {
                         refused(&error).await;
@@ -66,7 +69,16 @@ impl Listener {
                     }
                 },
             };
-            connections.spawn(self.arrival(stream, peer, slot).serve());
+            // One client waits here where all slots are taken; the others stay in the backlog. A
+            // slot is held only for a client that is there: workers share them.
+            tokio::select! {
+                biased;
+                () = told(&mut self.stop) => break,
+                slot = Arc::clone(&self.slots).acquire_owned() => {
+                    let slot = slot.expect("never closed");
+                    connections.spawn(self.arrival(stream, peer, slot).serve());
+                }
+            }
         }
         self.accept_queued(&socket, &mut connections);
         drop(socket);
@@ -111,19 +123,6 @@ impl Listener {
 async fn told(stop: &mut signal::Receiver<Option<Instant>>) {
     // An error means that whoever could tell is gone, which is as good a reason.
     let _ = stop.wait_for(Option::is_some).await;
-}
-
-/// The next connection, once there is a slot for it. Waiting for the slot first leaves clients
-/// that cannot be served in the backlog, instead of accepting and then ignoring them.
-///
-/// Cancel safe: a slot taken but not used goes back.
-async fn accept(
-    socket: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.expect("never closed");
-    let (stream, peer) = socket.accept().await?;
-    Ok((stream, peer, slot))
 }
 
 async fn refused(error: &std::io::Error) {

@@ -108,11 +108,11 @@ impl Reloader {
     }
 
     async fn run(mut self, mut triggers: mpsc::Receiver<Trigger>, mut files: Files) {
-        files.follow(&self.path, &self.gateway.current().config);
+        let mut again = self.follow(&mut files);
         let mut housekeeping = interval(HOUSEKEEPING);
         loop {
             let trigger = tokio::select! {
-                trigger = triggers.recv() => trigger,
+                trigger = async { if again { Some(Trigger::Files) } else { triggers.recv().await } } => trigger,
                 _ = housekeeping.tick() => {
                     self.keep_house();
                     continue;
@@ -121,12 +121,18 @@ impl Reloader {
             let Some(trigger) = trigger else { return };
             let (by, replies) = gather(trigger, &mut triggers).await;
             let outcome = self.reload(by).await;
-            files.follow(&self.path, &self.gateway.current().config);
+            again = self.follow(&mut files);
             for reply in replies {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(outcome.clone());
             }
         }
+    }
+
+    /// Watches what the running generation depends on; true where some of it has changed already.
+    fn follow(&self, files: &mut Files) -> bool {
+        let current = self.gateway.current();
+        files.follow(&self.path, &current.config, current.read)
     }
 
     /// Builds and swaps, or changes nothing and says why.

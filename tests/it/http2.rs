@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::{future::join_all, stream};
 use http::{HeaderMap, Response};
 use http_body_util::{BodyExt, StreamBody};
@@ -160,7 +159,7 @@ async fn a_grpc_exchange_passes_with_its_trailers() {
         let message = request.into_body().collect().await.unwrap().to_bytes();
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", "0".parse().unwrap());
-        let frames = [Frame::data(Bytes::from(message)), Frame::trailers(trailers)];
+        let frames = [Frame::data(message), Frame::trailers(trailers)];
         let body = StreamBody::new(stream::iter(frames.map(Ok))).boxed();
         Response::builder().header("content-type", "application/grpc").body(body).unwrap()
     })

@@ -72,6 +72,10 @@ fn a_request_has_one_host() {
     check_host("/", &["a/b"], Err(()));
     check_host("/", &["a b"], Err(()));
     check_host("/", &["user@a"], Err(()));
+    for bad in ["a:b", "a:1:2", "[::1", "::1", "[::1]x", "[a]", "a]"] {
+        check_host("/", &[bad], Err(()));
+    }
+    check_host("/", &["a:"], Ok("a:"));
 }
 
 #[test]

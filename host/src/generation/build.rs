@@ -90,6 +90,7 @@ impl Builder {
         path: &Path,
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
+        let read = SystemTime::now();
         let config = config::load(path).map_err(Failure)?;
         let uses = self.uses(&config).await?;
         let upstreams = self.upstreams(&config, previous).await?;
@@ -99,6 +100,7 @@ impl Builder {
         Ok(Generation {
             number: previous.map_or(1, |previous| previous.number + 1),
             since: SystemTime::now(),
+            read,
             config,
             router,
             upstreams,

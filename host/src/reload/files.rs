@@ -5,8 +5,10 @@
 
 use std::{
     collections::BTreeSet,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -51,11 +53,19 @@ impl Files {
         Self { watcher, folders: BTreeSet::new(), wanted }
     }
 
-    /// Watches all that `config`, read from `path`, depends on.
-    pub(super) fn follow(&mut self, path: &Path, config: &Config) {
+    /// Watches all that `config`, read from `path` after `read`, depends on. True: something of it
+    /// has changed since, before it was watched, and wants another look.
+    pub(super) fn follow(&mut self, path: &Path, config: &Config, read: SystemTime) -> bool {
         let wanted = Wanted::new(path, config);
         let folders = wanted.folders();
+        let watched = self.wanted.lock().files.clone();
+        let files = wanted.files.clone();
         *self.wanted.lock() = wanted;
+        self.watch_folders(folders);
+        files.difference(&watched).any(|file| has_changed(file, read))
+    }
+
+    fn watch_folders(&mut self, folders: BTreeSet<PathBuf>) {
         let Some(watcher) = &mut self.watcher else { return };
         for folder in self.folders.difference(&folders) {
             // Gone already, perhaps; then there is nothing to unwatch.
@@ -115,8 +125,25 @@ impl Wanted {
     }
 
     fn concerns_path(&self, path: &Path) -> bool {
-        self.files.contains(path) || path.file_name().is_some_and(|name| name == "..data")
+        // A plugin that a refused configuration named may just have arrived.
+        let plugin = path.extension().is_some_and(|extension| extension == "wasm")
+            && path.parent() == Some(&self.plugin_directory);
+        plugin
+            || self.files.contains(path)
+            || path.file_name().is_some_and(|name| name == "..data")
     }
+}
+
+/// File systems round times down to a tick of the kernel's clock.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Whether the file is younger than `read`, or gone. The status change counts and not the
+/// content's: a file that was moved to its place keeps the latter.
+fn has_changed(file: &Path, read: SystemTime) -> bool {
+    let Ok(metadata) = std::fs::metadata(file) else { return true };
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
+    let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
+    UNIX_EPOCH + Duration::new(seconds, nanos) + TICK >= read
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -40,7 +40,7 @@ pub(super) fn start(
             let listeners = shares.iter_mut().enumerate().filter_map(|(index, (address, sockets))| {
                 let protocol = if config.listeners[index].tls.is_some() { "https" } else { "http" };
                 Some(Listener {
-                    socket: sockets.pop()?,
+                    socket: Some(sockets.pop()?),
                     index,
                     gateway: Arc::clone(gateway),
                     slots: Arc::clone(&slots),
