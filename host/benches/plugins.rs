@@ -40,9 +40,7 @@ fn warm_hook(bencher: Bencher<'_, '_>) {
     let (_folder, bench) = bench();
     let mut exchange = bench.exchange();
     bench.call(&mut exchange, 1);
-    bencher
-        .counter(ItemsCount::new(CALLS))
-        .bench_local(|| bench.call(&mut exchange, CALLS));
+    bencher.counter(ItemsCount::new(CALLS)).bench_local(|| bench.call(&mut exchange, CALLS));
 }
 
 #[divan::bench]

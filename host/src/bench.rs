@@ -66,7 +66,10 @@ impl Bench {
         let back = self.runtime.block_on(async {
             for _ in 0..times {
                 let (back, verdict) = plugin.on_request(exchange).await;
-                assert!(matches!(verdict, Ok(Verdict::Next)), "the bench measures a hook that goes on");
+                assert!(
+                    matches!(verdict, Ok(Verdict::Next)),
+                    "the bench measures a hook that goes on"
+                );
                 exchange = back;
             }
             exchange

@@ -26,7 +26,10 @@ pub(crate) enum Body {
     Client(Box<ClientBody>),
     Upstream(Box<UpstreamBody>),
     /// The beginning has been read; the rest streams. Its length in all is what `rest` said before.
-    Begun { read: BytesMut, rest: Box<Body> },
+    Begun {
+        read: BytesMut,
+        rest: Box<Body>,
+    },
     /// It ended before its end, or has been sent away, and whoever reads on is told so again.
     Broken(BodyError),
 }
@@ -107,8 +110,7 @@ impl Body {
     }
 
     pub(crate) fn upstream(incoming: Incoming, idle: Duration, lease: Option<Lease>) -> Self {
-        let mut body =
-            UpstreamBody { incoming, idle: Idle::new(idle), deadline: None, lease };
+        let mut body = UpstreamBody { incoming, idle: Idle::new(idle), deadline: None, lease };
         if body.incoming.is_end_stream() {
             body.give_back();
             return Self::Empty;
@@ -332,8 +334,7 @@ struct Deadline {
 impl Deadline {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let at = self.at;
-        let sleep =
-            self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         sleep.as_mut().poll(cx)
     }
 }

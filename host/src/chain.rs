@@ -76,11 +76,7 @@ impl Chain {
     }
 
     /// Tells every plugin that the request has reached how it ended.
-    pub(crate) async fn on_finish(
-        &self,
-        mut exchange: Exchange,
-        outcome: &Outcome,
-    ) -> Exchange {
+    pub(crate) async fn on_finish(&self, mut exchange: Exchange, outcome: &Outcome) -> Exchange {
         let reached = exchange.reached;
         for plugin in &self.uses[..reached] {
             if !plugin.wants_finish() {

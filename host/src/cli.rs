@@ -47,7 +47,13 @@ enum Command {
 #[derive(clap::Args)]
 struct ConfigArgument {
     /// The configuration file
-    #[arg(short, long, env = "TOLLGATE_CONFIG", default_value = "tollgate.yaml", value_name = "FILE")]
+    #[arg(
+        short,
+        long,
+        env = "TOLLGATE_CONFIG",
+        default_value = "tollgate.yaml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
 }
 
@@ -88,7 +94,12 @@ pub fn main() -> ExitCode {
         Command::Plugin(command) => command.run(),
         Command::Version => print(&format!("tollgate {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "tollgate", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "tollgate",
+                &mut std::io::stdout(),
+            );
             Ok(())
         }
     };

@@ -157,6 +157,9 @@ impl OnError {
     }
 }
 
+/// The most memory that one instance can be granted, in bytes: address space is reserved for it.
+pub const MAX_PLUGIN_MEMORY: usize = 1 << 30;
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UseLimits {
     /// CPU time of one hook; waiting does not count. Default 10 ms.
@@ -238,8 +241,15 @@ pub enum Action {
     Forward(Forward),
     /// Its plugins answer; 404 where none does.
     Nothing,
-    Redirect { status: StatusCode, location: Template },
-    Respond { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: String },
+    Redirect {
+        status: StatusCode,
+        location: Template,
+    },
+    Respond {
+        status: StatusCode,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: String,
+    },
 }
 
 #[derive(Clone, Debug)]

@@ -195,7 +195,11 @@ impl State {
     /// # Errors
     ///
     /// The exchange has as many as it may, or as long ones; nothing was set.
-    pub(crate) fn set_attribute(&mut self, name: String, value: String) -> Result<(), AttributesFull> {
+    pub(crate) fn set_attribute(
+        &mut self,
+        name: String,
+        value: String,
+    ) -> Result<(), AttributesFull> {
         let old = self.attributes.iter().position(|(key, _)| *key == name);
         let freed = old.map_or(0, |at| size(&self.attributes[at]));
         let bytes = self.attribute_bytes - freed + name.len() + value.len();

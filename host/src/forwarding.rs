@@ -5,7 +5,10 @@ mod id;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Version,
-    header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA},
+    header::{
+        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE, VIA,
+    },
 };
 
 use crate::{error::Error, listener::Client};
@@ -57,7 +60,9 @@ pub(crate) fn settle_host<B>(request: &mut Request<B>) -> Result<(), Error> {
     if !is_authority(host.as_bytes()) {
         return Err(Error::BadRequest("the host field is not an authority"));
     }
-    request.headers_mut().insert(HOST, host);
+    if request.uri().authority().is_some() {
+        request.headers_mut().insert(HOST, host);
+    }
     Ok(())
 }
 
@@ -67,7 +72,8 @@ fn is_authority(bytes: &[u8]) -> bool {
         Some(end) => bytes.split_at(end + 1),
         None => bytes.split_at(bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())),
     };
-    is_host(host) && (port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit))
+    is_host(host)
+        && (port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit))
 }
 
 /// A registered name, an IPv4 address, or an IPv6 address in brackets.
@@ -110,7 +116,8 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap, version: Version) {
 pub(crate) fn asked_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut lines = headers.get_all(UPGRADE).iter();
     let (protocol, None) = (lines.next()?, lines.next()) else { return None };
-    let forbidden = |name: &str| ["h2c", "h2", "http"].iter().any(|no| name.eq_ignore_ascii_case(no));
+    let forbidden =
+        |name: &str| ["h2c", "h2", "http"].iter().any(|no| name.eq_ignore_ascii_case(no));
     let names = protocol.to_str().ok()?.split(',').map(|name| {
         let name = name.trim();
         name.split_once('/').map_or(name, |(name, _version)| name)
@@ -152,7 +159,13 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> HopByHop {
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade"
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
     )
 }
 
@@ -238,14 +251,13 @@ pub(crate) fn via(received: Version) -> HeaderValue {
 }
 
 /// Makes an upstream's response the client's.
-pub(crate) fn finish_response(headers: &mut HeaderMap, received: Version, id: &HeaderValue) {
+pub(crate) fn finish_response(headers: &mut HeaderMap, received: Version) {
     // RFC 9112 §6.3: with both, the length counts for nothing; passed on, it would count again.
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
     append_to_list(headers, VIA, &via(received));
-    headers.insert(X_REQUEST_ID, id.clone());
 }
 
 /// Puts back what a request needs to upgrade this hop too.

@@ -51,9 +51,20 @@ pub(crate) struct Route {
 
 /// Where a route leads once its chain has let the request through.
 pub(crate) enum End {
-    Forward { upstream: Arc<Upstream>, path: PathRewrite, host: Option<Authority> },
+    Forward {
+        upstream: Arc<Upstream>,
+        path: PathRewrite,
+        host: Option<Authority>,
+    },
     /// A plugin has to answer.
     Nothing,
-    Redirect { status: StatusCode, location: Template },
-    Respond { status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: String },
+    Redirect {
+        status: StatusCode,
+        location: Template,
+    },
+    Respond {
+        status: StatusCode,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: String,
+    },
 }

@@ -25,7 +25,11 @@ use tokio::{
 use self::connection::Arrival;
 use crate::gateway::Gateway;
 
-pub(crate) use self::{client::Client, sockets::Sockets, watch::{SWEEP, Watch}};
+pub(crate) use self::{
+    client::Client,
+    sockets::Sockets,
+    watch::{SWEEP, Watch},
+};
 
 /// After an accept that failed: out of file descriptors, most likely, which takes a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -113,7 +117,10 @@ impl Listener {
         let until = (*self.stop.borrow()).unwrap_or_else(Instant::now);
         let ended = async { while connections.join_next().await.is_some() {} };
         if timeout_at(until.into(), ended).await.is_err() {
-            tracing::warn!(open = connections.len(), "closing connections that did not finish in time");
+            tracing::warn!(
+                open = connections.len(),
+                "closing connections that did not finish in time"
+            );
             connections.shutdown().await;
         }
     }

@@ -93,8 +93,7 @@ const HEADER_TOO_LARGE: Kind = kind(
 );
 const REQUEST_TIMEOUT: Kind =
     kind(StatusCode::REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive");
-const OVERLOADED: Kind =
-    kind(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The gateway is busy");
+const OVERLOADED: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The gateway is busy");
 const UPSTREAM_TIMEOUT: Kind =
     kind(StatusCode::GATEWAY_TIMEOUT, "upstream-timeout", "The service took too long");
 const UPSTREAM_UNREACHABLE: Kind =
@@ -114,11 +113,9 @@ fn classify(error: &Error) -> Kind {
             "method-not-allowed",
             "The method is not served here",
         ),
-        Error::BodyTooLarge { .. } => kind(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body-too-large",
-            "The request body is too large",
-        ),
+        Error::BodyTooLarge { .. } => {
+            kind(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The request body is too large")
+        }
         Error::RequestTimeout { .. } => REQUEST_TIMEOUT,
         Error::Plugin { source: HookError::Busy, .. } => OVERLOADED,
         Error::Plugin { .. } => {
@@ -132,7 +129,9 @@ fn classify(error: &Error) -> Kind {
 
 fn upstream(error: &UpstreamError) -> Kind {
     match error {
-        UpstreamError::Unresolved { .. } | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
+        UpstreamError::Unresolved { .. } | UpstreamError::Unreachable { .. } => {
+            UPSTREAM_UNREACHABLE
+        }
         UpstreamError::TimedOut { .. } => UPSTREAM_TIMEOUT,
         UpstreamError::Closed { .. }
         | UpstreamError::Protocol { .. }

@@ -215,16 +215,28 @@ fn same_start(current: &Generation, next: Generation) -> Result<Generation, Fail
         let listeners = &generation.config.listeners;
         listeners.iter().map(|l| (l.address, l.tls.is_some())).collect::<Vec<_>>()
     };
-    let changed = if addresses(current) != addresses(&next) {
-        "listeners"
-    } else if current.config.admin != next.config.admin {
-        "admin"
-    } else if current.config.workers != next.config.workers {
-        "workers"
-    } else {
+    let (old, new) = (&current.config, &next.config);
+    let root = Pointer::default();
+    let fixed = [
+        (addresses(current) != addresses(&next), root.key("listeners")),
+        (old.admin != new.admin, root.key("admin")),
+        (old.workers != new.workers, root.key("workers")),
+        (
+            old.limits.max_connections != new.limits.max_connections,
+            root.key("limits").key("max_connections"),
+        ),
+        (
+            (&old.telemetry.log_level, old.telemetry.log_format)
+                != (&new.telemetry.log_level, new.telemetry.log_format),
+            root.key("telemetry").key("log"),
+        ),
+    ];
+    let changed: Vec<_> = fixed.into_iter().filter(|(changed, _)| *changed).collect();
+    if changed.is_empty() {
         return Ok(next);
+    }
+    let fault = |(_, at): (bool, Pointer)| {
+        next.config.document.fault(&at, "cannot change while the gateway runs; restart it")
     };
-    let at = Pointer::default().key(changed);
-    let reason = format!("`{changed}` cannot change while the gateway runs; restart it");
-    Err(Failure(vec![next.config.document.fault(&at, reason)]))
+    Err(Failure(changed.into_iter().map(fault).collect()))
 }

@@ -74,7 +74,12 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     let (stop, stopped) = watch::channel(None);
     let admin = Admin::bind(&config.admin)?;
     let listening = Listening {
-        listeners: config.listeners.iter().zip(&sockets).map(|(l, s)| (s.address, l.tls.is_some())).collect(),
+        listeners: config
+            .listeners
+            .iter()
+            .zip(&sockets)
+            .map(|(l, s)| (s.address, l.tls.is_some()))
+            .collect(),
         admin: admin.address(),
     };
     let threads = workers::start(&config, sockets, &gateway, &metrics, workers, &stopped)?;

@@ -58,7 +58,7 @@ struct Targets {
 pub(crate) enum UpstreamError {
     #[error("none of its endpoints has an address")]
     Unresolved,
-    #[error("no connection to {address}: {source}")]
+    #[error("no connection to {address}")]
     Unreachable { address: SocketAddr, source: io::Error },
     #[error("{address} sent no response head within {limit:?}")]
     TimedOut { address: SocketAddr, limit: Duration },
@@ -87,9 +87,8 @@ impl Upstream {
             targets: ArcSwap::default(),
             next: AtomicUsize::new(0),
             workers,
-            durations: classes.map(|class| {
-                metrics.client_duration.with_label_values(&[&config.name, class])
-            }),
+            durations: classes
+                .map(|class| metrics.client_duration.with_label_values(&[&config.name, class])),
             config: Arc::clone(config),
         })
     }

@@ -209,20 +209,7 @@ impl Request {
     ///
     /// As [`set_header`](Request::set_header).
     pub fn own_header(&mut self, name: &HeaderName, value: Option<&str>) -> Result<(), Refused> {
-        match name.others() {
-            Some(others) => {
-                for other in others {
-                    self.remove_header(other)?;
-                }
-            }
-            None => {
-                for field in self.headers() {
-                    if name.resembles(&field.name) {
-                        self.remove_header(&field.name)?;
-                    }
-                }
-            }
-        }
+        // The gateway itself removes the other spellings.
         match value {
             Some(value) => self.set_header(name.as_str(), value),
             None => self.remove_header(name.as_str()),

@@ -38,7 +38,8 @@ impl Command {
 
 fn as_text(component: &Component) -> String {
     let manifest = &component.manifest;
-    let needs = if manifest.needs.is_empty() { "nothing".into() } else { manifest.needs.join(", ") };
+    let needs =
+        if manifest.needs.is_empty() { "nothing".into() } else { manifest.needs.join(", ") };
     let imports = component.imports().join("\n           ");
     format!(
         "name       {}\nversion    {}\nsummary    {}\nworld      {}\nneeds      {}\nsize       {} bytes\ndigest     sha256:{}\nimports    {}\nschema     {}\n",

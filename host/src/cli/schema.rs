@@ -12,7 +12,12 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The folder whose plugins' schemas are merged in; none are where it is missing
-    #[arg(long, env = "TOLLGATE_PLUGIN_DIRECTORY", default_value = "plugins", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "TOLLGATE_PLUGIN_DIRECTORY",
+        default_value = "plugins",
+        value_name = "FOLDER"
+    )]
     plugin_directory: PathBuf,
     #[command(flatten)]
     cache: CacheArgument,
@@ -27,11 +32,12 @@ impl Arguments {
             let components = Components::new(engine, self.cache.folder().as_deref());
             let runtime = server::runtime().map_err(|failed| failed.to_string())?;
             for (name, path) in files {
-                let component = runtime
-                    .block_on(components.load(&path))
-                    .map_err(|error| error.to_string())?;
-                let schema = serde_json::from_str(&component.manifest.config_schema)
-                    .map_err(|error| format!("{}: its config-schema is not JSON: {error}", path.display()))?;
+                let component =
+                    runtime.block_on(components.load(&path)).map_err(|error| error.to_string())?;
+                let schema =
+                    serde_json::from_str(&component.manifest.config_schema).map_err(|error| {
+                        format!("{}: its config-schema is not JSON: {error}", path.display())
+                    })?;
                 plugins.push((name, schema));
             }
         }

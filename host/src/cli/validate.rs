@@ -18,11 +18,8 @@ impl Arguments {
     pub(super) fn run(self) -> Outcome {
         let Self { config, cache, offline: _ } = self;
         check_exists(&config.config)?;
-        let options = Options {
-            config: config.config.clone(),
-            compiled_cache: cache.folder(),
-            log: None,
-        };
+        let options =
+            Options { config: config.config.clone(), compiled_cache: cache.folder(), log: None };
         let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
         let runtime = server::runtime().map_err(|failed| failed.to_string())?;
         let checked = runtime.block_on(builder.check(&config.config));

@@ -50,7 +50,8 @@ pub(super) fn finish(mut state: Box<State>, end: &End<'_>) {
         tracing::info!(request_id, route, error = %Chain(error), "a response broke off");
     }
     let logs = state.generation.access_log.as_ref().filter(|log| log.wants());
-    let hooks = state.route.as_ref().filter(|route| state.reached > 0 && route.chain.wants_finish());
+    let hooks =
+        state.route.as_ref().filter(|route| state.reached > 0 && route.chain.wants_finish());
     if logs.is_none() && hooks.is_none() {
         return;
     }

@@ -1,9 +1,9 @@
 use super::*;
 
 fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-    let pairs = lines.iter().map(|(name, value)| {
-        (HeaderName::from_static(name), HeaderValue::from_static(value))
-    });
+    let pairs = lines
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
     let mut headers = HeaderMap::new();
     pairs.for_each(|(name, value)| {
         headers.append(name, value);
@@ -34,7 +34,10 @@ fn fields_of_the_connection_end_here() {
         &[("te", "gzip"), ("keep-alive", "timeout=5"), ("proxy-connection", "x"), ("a", "1")],
         &["a: 1"],
     );
-    check_stripped(&[("connection", "x-hop, close"), ("x-hop", "1"), ("x-end", "2")], &["x-end: 2"]);
+    check_stripped(
+        &[("connection", "x-hop, close"), ("x-hop", "1"), ("x-end", "2")],
+        &["x-end: 2"],
+    );
 }
 
 #[test]
@@ -44,7 +47,8 @@ fn a_client_cannot_have_its_host_removed() {
 
 #[test]
 fn an_upgrade_is_one_only_if_connection_says_so() {
-    let asked = |lines: &[(&'static str, &'static str)]| strip_hop_by_hop(&mut headers(lines)).upgrade;
+    let asked =
+        |lines: &[(&'static str, &'static str)]| strip_hop_by_hop(&mut headers(lines)).upgrade;
     assert!(asked(&[("connection", "Upgrade"), ("upgrade", "websocket")]));
     assert!(asked(&[("connection", "keep-alive, upgrade"), ("upgrade", "websocket")]));
     assert!(!asked(&[("upgrade", "websocket")]));

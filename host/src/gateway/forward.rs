@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, StatusCode, Uri, header::HOST, header::LOCATION,
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
+    header::{HOST, LOCATION},
     uri::PathAndQuery,
 };
 
@@ -46,8 +47,7 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
         Ok(request) => request,
         Err(error) => return exchange.fail(error),
     };
-    let patience =
-        Patience { deadline: exchange.deadline, progress: exchange.progress.clone() };
+    let patience = Patience { deadline: exchange.deadline, progress: exchange.progress.clone() };
     match upstream.send(request, patience).await {
         Ok(answer) => {
             let mut response = answer.response;
@@ -55,7 +55,7 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
                 return switch(exchange, &upstream, response, wishes);
             }
             let version = response.version();
-            forwarding::finish_response(response.headers_mut(), version, &exchange.id);
+            forwarding::finish_response(response.headers_mut(), version);
             let mut response = response.map(|body| upstream.body(body, answer.lease));
             if let Some(timeout) = route.timeout {
                 response.body_mut().set_deadline(exchange.deadline, timeout);
@@ -95,7 +95,7 @@ fn request(
     let mut request = Request::new(std::mem::replace(&mut exchange.request_body, gone));
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = Uri::from(target);
-    *request.headers_mut() = exchange.request.headers.clone();
+    *request.headers_mut() = headers(exchange, route);
     if let End::Forward { host: Some(host), .. } = &route.end {
         let host = HeaderValue::from_str(host.as_str())
             .map_err(|_| Error::BadRequest("the host is not one"))?;
@@ -107,6 +107,16 @@ fn request(
         forwarding::accept_trailers(request.headers_mut());
     }
     Ok(request)
+}
+
+/// The header fields, taken rather than copied where nobody asks for them again.
+fn headers(exchange: &mut Exchange, route: &Route) -> HeaderMap {
+    let asked_again = !route.chain.uses().is_empty() || exchange.generation.access_log.is_some();
+    if asked_again {
+        exchange.request.headers.clone()
+    } else {
+        std::mem::take(&mut exchange.request.headers)
+    }
 }
 
 /// Path and query for the upstream: what a plugin set, else as the route rewrites it.
@@ -173,7 +183,7 @@ fn switch(
     tunnel.join(&mut response, Arc::clone(&exchange.generation));
     let protocol = response.headers().get(http::header::UPGRADE).cloned();
     let version = response.version();
-    forwarding::finish_response(response.headers_mut(), version, &exchange.id);
+    forwarding::finish_response(response.headers_mut(), version);
     if let Some(protocol) = protocol {
         forwarding::ask_for_upgrade(response.headers_mut(), protocol);
     }
@@ -181,12 +191,7 @@ fn switch(
 }
 
 /// Whose fault it is that there is no response.
-fn blame(
-    exchange: &Exchange,
-    route: &Route,
-    upstream: &Upstream,
-    source: UpstreamError,
-) -> Error {
+fn blame(exchange: &Exchange, route: &Route, upstream: &Upstream, source: UpstreamError) -> Error {
     if let Some(body) = find_body_error(&source)
         && let Some(error) = Error::of_request_body(body)
     {

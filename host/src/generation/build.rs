@@ -1,13 +1,7 @@
 //! From a checked configuration to a generation: load and prove every plugin, take over the
 //! upstreams that did not change.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    path::Path,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::SystemTime};
 
 use super::{End, Generation, Route};
 use crate::{
@@ -66,7 +60,8 @@ fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<St
     });
     missing
         .map(|need| {
-            let reason = format!("plugin `{}` may need `{need}`, which is not granted", plugin.name);
+            let reason =
+                format!("plugin `{}` may need `{need}`, which is not granted", plugin.name);
             config.document.fault(&plugin.at, reason).to_string()
         })
         .collect()
@@ -115,6 +110,7 @@ impl Builder {
         let config = config::load(path).map_err(Failure)?;
         let uses = self.uses(&config).await;
         let tls = tls(&config);
+        let access_log = self.access_log(&config, None);
         let upstreams: Vec<_> = config
             .upstreams
             .values()
@@ -122,6 +118,7 @@ impl Builder {
             .collect();
         let mut faults: Vec<_> = upstreams.into_iter().flat_map(|failure| failure.0).collect();
         faults.extend(tls.err().into_iter().flat_map(|failure| failure.0));
+        faults.extend(access_log.err().into_iter().flat_map(|failure| failure.0));
         match uses {
             Ok(uses) if faults.is_empty() => Ok(Summary::of(&config, &uses)),
             Ok(_) => Err(Failure(faults)),
@@ -185,7 +182,8 @@ impl Builder {
             vec![fault(config, &plugin.config_at, reason)]
         })?;
         if let Some(hooks) = proven.unsupported_hooks() {
-            let reason = format!("plugin `{}` wants {hooks}: not supported by this version", plugin.name);
+            let reason =
+                format!("plugin `{}` wants {hooks}: not supported by this version", plugin.name);
             return Err(vec![fault(config, &plugin.at, reason)]);
         }
         Ok(proven)
@@ -267,8 +265,8 @@ impl Builder {
         {
             return Ok(previous.access_log.clone());
         }
-        let opened = wanted
-            .map(|wanted| AccessLog::open(wanted, self.metrics.access_log_dropped.clone()));
+        let opened =
+            wanted.map(|wanted| AccessLog::open(wanted, self.metrics.access_log_dropped.clone()));
         opened.transpose().map_err(|error| {
             let at = Pointer::default().key("telemetry").key("access_log").key("path");
             Failure(vec![fault(config, &at, format!("cannot be opened: {error}"))])

@@ -46,7 +46,8 @@ pub(crate) fn server(config: &ListenerTls) -> Result<Arc<ServerConfig>, TlsError
         }
         _ => builder.with_no_client_auth(),
     };
-    let mut server = builder.with_cert_resolver(Arc::new(Certificates::load(&config.certificates)?));
+    let mut server =
+        builder.with_cert_resolver(Arc::new(Certificates::load(&config.certificates)?));
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     server.ticketer = ticketer()?;
     server.send_tls13_tickets = TICKETS;
@@ -118,15 +119,15 @@ impl fmt::Debug for Certificates {
 }
 
 fn load(files: &CertificateFiles) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
-    let unusable = |reason: String| {
-        TlsError::Unusable(format!("`{}`: {reason}", files.certificate.display()))
-    };
+    let unusable =
+        |reason: String| TlsError::Unusable(format!("`{}`: {reason}", files.certificate.display()));
     let chain = certificates(&files.certificate)?;
     let key = any_supported_type(&private_key(&files.key)?)
         .map_err(|error| TlsError::Unusable(format!("`{}`: {error}", files.key.display())))?;
     let (_, leaf) = x509_parser::parse_x509_certificate(&chain[0])
         .map_err(|error| unusable(error.to_string()))?;
-    let names = alternative_names(&leaf).into_iter().map(|name| name.to_ascii_lowercase()).collect();
+    let names =
+        alternative_names(&leaf).into_iter().map(|name| name.to_ascii_lowercase()).collect();
     let certified = CertifiedKey::new(chain, key);
     certified.keys_match().map_err(|_| {
         unusable(format!("it does not belong to the key in `{}`", files.key.display()))

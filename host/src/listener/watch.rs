@@ -250,7 +250,8 @@ mod tests {
     fn a_connection_is_idle_only_once_its_last_exchange_has_ended() {
         let watch = Arc::new(Watch::default());
         let place = watch.enter();
-        let (first, second) = (place.connection.begin_exchange(), place.connection.begin_exchange());
+        let (first, second) =
+            (place.connection.begin_exchange(), place.connection.begin_exchange());
         drop(first);
         assert_eq!(place.connection.phase(), Phase::Busy);
         drop(second);

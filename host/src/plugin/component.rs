@@ -124,8 +124,9 @@ impl Components {
             .instantiate_pre(&compiled)
             .and_then(PluginPre::new)
             .map_err(|error| wrong_world(path, &compiled, &self.engine, &error))?;
-        let manifest = describe(&self.engine, &pre).await.map_err(|error| {
-            LoadError::Describe { path: path.to_owned(), reason: format!("{error:#}") }
+        let manifest = describe(&self.engine, &pre).await.map_err(|error| LoadError::Describe {
+            path: path.to_owned(),
+            reason: format!("{error:#}"),
         })?;
         let imports = imports(&compiled, &self.engine);
         Ok(Component { manifest, digest, size: bytes.len(), pre, imports })
@@ -188,14 +189,10 @@ fn imports(component: &wasmtime::component::Component, engine: &Engine) -> Vec<S
     kind.imports(&engine.engine).map(|(name, _)| name.to_owned()).collect()
 }
 
-fn exported_version(
-    component: &wasmtime::component::Component,
-    engine: &Engine,
-) -> Option<String> {
+fn exported_version(component: &wasmtime::component::Component, engine: &Engine) -> Option<String> {
     let kind = component.component_type();
     let mut exports = kind.exports(&engine.engine);
-    exports
-        .find_map(|(name, _)| name.strip_prefix("tollgate:plugin/filter@").map(str::to_owned))
+    exports.find_map(|(name, _)| name.strip_prefix("tollgate:plugin/filter@").map(str::to_owned))
 }
 
 /// Asks the plugin who it is, in an instance of its own with the default limits.

@@ -8,7 +8,7 @@ use wasmtime::{
 };
 
 use super::{bindings, state::State};
-use crate::clock;
+use crate::{clock, config::MAX_PLUGIN_MEMORY};
 
 /// How often a running guest is looked at. A CPU limit is this coarse.
 const TICK: Duration = Duration::from_millis(2);
@@ -16,9 +16,6 @@ const TICK: Duration = Duration::from_millis(2);
 /// Instances of all plugins, generations and workers together. Address space is reserved for
 /// each (about 4 GiB of it, no memory).
 const MAX_INSTANCES: u32 = 4000;
-
-/// The most that a use can grant one instance, in bytes.
-pub(crate) const MAX_MEMORY: usize = 1 << 30;
 
 /// Bytes of stack for a guest, and for the fiber that it runs on together with the host functions
 /// that it calls.
@@ -80,7 +77,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_tables_per_component(64)
         .max_component_instance_size(8 << 20)
         .max_core_instance_size(8 << 20)
-        .max_memory_size(MAX_MEMORY)
+        .max_memory_size(MAX_PLUGIN_MEMORY)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(16 << 10)
         .max_unused_warm_slots(64)

@@ -106,7 +106,7 @@ impl Use {
         exchange: Exchange,
         outcome: Outcome,
     ) -> (Exchange, Result<(), HookError>) {
-        self.run(exchange, &self.metrics.on_response, OnFinish(outcome)).await
+        self.run(exchange, &self.metrics.on_finish, OnFinish(outcome)).await
     }
 
     /// Lends an instance to the hook, within the exchange's deadline.
@@ -170,9 +170,7 @@ async fn before<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     let first = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
     match first {
         std::task::Poll::Ready(output) => Some(output),
-        std::task::Poll::Pending => {
-            tokio::time::timeout_at(deadline.into(), future).await.ok()
-        }
+        std::task::Poll::Pending => tokio::time::timeout_at(deadline.into(), future).await.ok(),
     }
 }
 
@@ -207,10 +205,7 @@ impl Hook for OnRequest {
     }
 }
 
-fn respond(
-    response: &Resource<ResponseHandle>,
-    state: &mut State,
-) -> Result<Verdict, HookError> {
+fn respond(response: &Resource<ResponseHandle>, state: &mut State) -> Result<Verdict, HookError> {
     let response =
         state.disown(response).map_err(|misuse| HookError::Trapped(misuse.to_string()))?;
     Ok(Verdict::Respond(response))

@@ -44,6 +44,7 @@ pub(crate) struct Settings {
 pub(super) struct HookMetrics {
     pub(super) on_request: Histogram,
     pub(super) on_response: Histogram,
+    pub(super) on_finish: Histogram,
     pub(super) errors: IntCounterVec,
 }
 
@@ -126,11 +127,11 @@ impl Use {
 
 impl HookMetrics {
     fn new(metrics: &Metrics, plugin: &str) -> Self {
-        let duration =
-            |hook| metrics.plugin_duration.with_label_values(&[plugin, hook]);
+        let duration = |hook| metrics.plugin_duration.with_label_values(&[plugin, hook]);
         Self {
             on_request: duration("on-request"),
             on_response: duration("on-response"),
+            on_finish: duration("on-finish"),
             errors: metrics.plugin_errors.clone(),
         }
     }

@@ -37,14 +37,15 @@ impl Files {
     pub(super) fn watch(triggers: mpsc::Sender<Trigger>) -> Self {
         let wanted = Arc::<Mutex<Wanted>>::default();
         let filter = Arc::clone(&wanted);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
-            Ok(event) if filter.lock().concerns(&event) => {
-                // A full queue means that a reload is to come anyway.
-                let _ = triggers.try_send(Trigger::Files);
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "watching files failed"),
-        });
+        let watcher =
+            notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+                Ok(event) if filter.lock().concerns(&event) => {
+                    // A full queue means that a reload is to come anyway.
+                    let _ = triggers.try_send(Trigger::Files);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "watching files failed"),
+            });
         let watcher = watcher
             .inspect_err(|error| {
                 tracing::warn!(%error, "files cannot be watched; reload by SIGHUP or POST /reload");
@@ -128,9 +129,7 @@ impl Wanted {
         // A plugin that a refused configuration named may just have arrived.
         let plugin = path.extension().is_some_and(|extension| extension == "wasm")
             && path.parent() == Some(&self.plugin_directory);
-        plugin
-            || self.files.contains(path)
-            || path.file_name().is_some_and(|name| name == "..data")
+        plugin || self.files.contains(path) || path.file_name().is_some_and(|name| name == "..data")
     }
 }
 

@@ -1,6 +1,11 @@
 //! The worker threads.
 
-use std::{io, sync::Arc, thread::{self, JoinHandle}, time::Instant};
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Instant,
+};
 
 use tokio::{
     sync::{Semaphore, oneshot, watch},
@@ -37,18 +42,22 @@ pub(super) fn start(
     (1..=workers)
         .map(|number| {
             let watch = Arc::new(Watch::default());
-            let listeners = shares.iter_mut().enumerate().filter_map(|(index, (address, sockets))| {
-                let protocol = if config.listeners[index].tls.is_some() { "https" } else { "http" };
-                Some(Listener {
-                    socket: Some(sockets.pop()?),
-                    index,
-                    gateway: Arc::clone(gateway),
-                    slots: Arc::clone(&slots),
-                    watch: Arc::clone(&watch),
-                    open: metrics.connections.with_label_values(&[&address.to_string(), protocol]),
-                    stop: stop.clone(),
-                })
-            });
+            let listeners =
+                shares.iter_mut().enumerate().filter_map(|(index, (address, sockets))| {
+                    let protocol =
+                        if config.listeners[index].tls.is_some() { "https" } else { "http" };
+                    Some(Listener {
+                        socket: Some(sockets.pop()?),
+                        index,
+                        gateway: Arc::clone(gateway),
+                        slots: Arc::clone(&slots),
+                        watch: Arc::clone(&watch),
+                        open: metrics
+                            .connections
+                            .with_label_values(&[&address.to_string(), protocol]),
+                        stop: stop.clone(),
+                    })
+                });
             let listeners = listeners.collect();
             spawn(number, listeners, watch, Arc::clone(gateway), stop.clone())
                 .map_err(|error| Failed::Start(error.to_string()))

@@ -55,21 +55,81 @@ impl Metrics {
         let client = ("http_client_request_duration_seconds", &EXCHANGE_BUCKETS[..]);
         let server = ("http_server_request_duration_seconds", &EXCHANGE_BUCKETS[..]);
         let plugin = ("tollgate_plugin_duration_seconds", &HOOK_BUCKETS[..]);
-        let reload = HistogramOpts::new("tollgate_reload_duration_seconds", "Time to build and swap in a generation.");
+        let reload = HistogramOpts::new(
+            "tollgate_reload_duration_seconds",
+            "Time to build and swap in a generation.",
+        );
         let metrics = Self {
-            server_duration: histograms(r, server, "Exchanges, from request head to the response's last byte.", &["route", "method", "status_class"])?,
-            client_duration: histograms(r, client, "Requests to upstreams, until the response head.", &["upstream", "status_class"])?,
-            plugin_duration: histograms(r, plugin, "Hooks of plugins, waiting included.", &["plugin", "hook"])?,
-            plugin_errors: counters(r, "tollgate_plugin_errors_total", "Hooks that failed.", &["plugin", "kind"])?,
-            plugin_instances: gauges(r, "tollgate_plugin_instances", "Instances, idle and at work.", &["plugin"])?,
-            plugin_counts: PluginCounts::new(counters(r, "tollgate_plugin_events_total", "What plugins count.", &["plugin", "metric"])?),
-            reloads: counters(r, "tollgate_reloads_total", "Attempts to build a new generation.", &["result"])?,
+            server_duration: histograms(
+                r,
+                server,
+                "Exchanges, from request head to the response's last byte.",
+                &["route", "method", "status_class"],
+            )?,
+            client_duration: histograms(
+                r,
+                client,
+                "Requests to upstreams, until the response head.",
+                &["upstream", "status_class"],
+            )?,
+            plugin_duration: histograms(
+                r,
+                plugin,
+                "Hooks of plugins, waiting included.",
+                &["plugin", "hook"],
+            )?,
+            plugin_errors: counters(
+                r,
+                "tollgate_plugin_errors_total",
+                "Hooks that failed.",
+                &["plugin", "kind"],
+            )?,
+            plugin_instances: gauges(
+                r,
+                "tollgate_plugin_instances",
+                "Instances, idle and at work.",
+                &["plugin"],
+            )?,
+            plugin_counts: PluginCounts::new(counters(
+                r,
+                "tollgate_plugin_events_total",
+                "What plugins count.",
+                &["plugin", "metric"],
+            )?),
+            reloads: counters(
+                r,
+                "tollgate_reloads_total",
+                "Attempts to build a new generation.",
+                &["result"],
+            )?,
             reload_duration: register(r, Histogram::with_opts(reload)?)?,
-            generation: register(r, IntGauge::new("tollgate_generation", "The number of the running generation.")?)?,
-            upstream_endpoints: gauges(r, "tollgate_upstream_endpoints", "Addresses of an upstream's endpoints.", &["upstream", "state"])?,
-            connections: gauges(r, "tollgate_connections", "Open client connections.", &["listener", "protocol"])?,
-            access_log_dropped: register(r, IntCounter::new("tollgate_access_log_dropped_total", "Access-log lines dropped because the log could not keep up.")?)?,
-            start_time: register(r, Gauge::new("process_start_time_seconds", "Start of the process since the epoch.")?)?,
+            generation: register(
+                r,
+                IntGauge::new("tollgate_generation", "The number of the running generation.")?,
+            )?,
+            upstream_endpoints: gauges(
+                r,
+                "tollgate_upstream_endpoints",
+                "Addresses of an upstream's endpoints.",
+                &["upstream", "state"],
+            )?,
+            connections: gauges(
+                r,
+                "tollgate_connections",
+                "Open client connections.",
+                &["listener", "protocol"],
+            )?,
+            access_log_dropped: register(
+                r,
+                IntCounter::new(
+                    "tollgate_access_log_dropped_total",
+                    "Access-log lines dropped because the log could not keep up.",
+                )?,
+            )?,
+            start_time: register(
+                r,
+                Gauge::new("process_start_time_seconds", "Start of the process since the epoch.")?,
+            )?,
             registry: r.clone(),
         };
         for result in ["success", "failure"] {
@@ -147,8 +207,7 @@ impl PluginCounts {
 }
 
 /// The methods that are told apart in metrics; a client can invent others.
-const METHODS: [&str; 8] =
-    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 

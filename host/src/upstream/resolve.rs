@@ -81,7 +81,10 @@ impl Resolver {
                 }
                 Err(error) => {
                     tracing::warn!(
-                        upstream = &*upstream.name, host = endpoint.host, error, kept = known.len(),
+                        upstream = &*upstream.name,
+                        host = endpoint.host,
+                        error,
+                        kept = known.len(),
                         "a name did not resolve"
                     );
                     next = next.min(Instant::now() + RETRY);

@@ -49,8 +49,12 @@ struct Copy {
 
 impl Upstream {
     /// A plugin's own request: its caller watches the time.
-    pub(crate) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let deadline = Instant::now() + self.config.connect_timeout + self.config.first_byte_timeout;
+    pub(crate) async fn call(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let deadline =
+            Instant::now() + self.config.connect_timeout + self.config.first_byte_timeout;
         let mut answer = self.send(request, Patience { deadline, progress: None }).await?;
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::UnaskedUpgrade);
@@ -197,7 +201,10 @@ impl Upstream {
 
 fn failure(address: SocketAddr, source: hyper::Error) -> UpstreamError {
     // Parse errors and user errors (a body that failed) are not the connection's end.
-    if source.is_incomplete_message() || source.is_canceled() || source.is_closed() || is_io(&source)
+    if source.is_incomplete_message()
+        || source.is_canceled()
+        || source.is_closed()
+        || is_io(&source)
     {
         UpstreamError::Closed { address, source }
     } else {
@@ -212,8 +219,7 @@ fn is_io(error: &hyper::Error) -> bool {
 
 impl Copy {
     fn of(request: &Request<Body>) -> Option<Self> {
-        let repeatable =
-            request.method().is_idempotent() && matches!(request.body(), Body::Empty);
+        let repeatable = request.method().is_idempotent() && matches!(request.body(), Body::Empty);
         repeatable.then(|| Self {
             method: request.method().clone(),
             uri: request.uri().clone(),

@@ -14,7 +14,7 @@ pub(crate) use crypto::{Key, equal, sha256};
 use crate::error::{BodyError, Reason, Refused};
 use crate::http::{Call, CallError};
 use crate::limits::{Decision, LimitError, Quota};
-use crate::name::{RESERVED, is_token};
+use crate::name::{HeaderName, is_reserved, is_token};
 use crate::request::{Field, Peer};
 use crate::store::StoreError;
 use crate::telemetry::Level;
@@ -134,12 +134,16 @@ impl Request {
         lines(&self.0.borrow().headers, name)
     }
     pub(crate) fn set_header(&self, name: &str, value: &str) -> Result<(), Refused> {
+        check(name, value)?;
+        remove_lookalikes(&mut self.0.borrow_mut().headers, name);
         set(&mut self.0.borrow_mut().headers, name, value)
     }
     pub(crate) fn append_header(&self, name: &str, value: &str) -> Result<(), Refused> {
         append(&mut self.0.borrow_mut().headers, name, value)
     }
     pub(crate) fn remove_header(&self, name: &str) -> Result<(), Refused> {
+        check(name, "")?;
+        remove_lookalikes(&mut self.0.borrow_mut().headers, name);
         remove(&mut self.0.borrow_mut().headers, name)
     }
     pub(crate) fn body(&self) -> Result<Vec<u8>, BodyError> {
@@ -238,12 +242,18 @@ fn remove(fields: &mut Vec<Field>, name: &str) -> Result<(), Refused> {
     Ok(())
 }
 
+/// Of a request, a name's other spellings go with it, as in the gateway.
+fn remove_lookalikes(fields: &mut Vec<Field>, name: &str) {
+    let Ok(name) = HeaderName::new(name) else { return };
+    fields.retain(|field| !name.resembles(&field.name));
+}
+
 /// The gateway's rule (RFC 9110 sections 5.1 and 5.5).
 fn check(name: &str, value: &str) -> Result<(), Refused> {
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(invalid(name, "not a field name"));
     }
-    if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
+    if is_reserved(&name.to_ascii_lowercase()) {
         return Err(Refused { what: name.to_owned(), reason: Reason::Reserved });
     }
     if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {

@@ -33,7 +33,6 @@ async fn request_lines_that_are_not_well_formed_are_refused() {
         "GET /\0 HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET /a\x7f HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET a HTTP/1.1\r\nhost: a\r\n\r\n",
-        "GET /#fragment HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET /\\..\\admin HTTP/1.1\r\nhost: a\r\n\r\n",
         "G\u{e4}T / HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET\t/\tHTTP/1.1\r\nhost: a\r\n\r\n",
@@ -80,6 +79,18 @@ async fn the_authority_of_the_target_wins_over_the_host() {
     assert_eq!(head[0], "get /x?y http/1.1");
     assert!(head.contains(&"host: target.test:8080".to_owned()), "{head:?}");
     assert!(!upstream.all().contains("field.test"), "{head:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_fragment_is_refused_or_stays_behind() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "").await;
+    let reply =
+        gateway.raw_exchange("GET /x#y HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    if status(&reply) != 400 {
+        assert_eq!(one_request(&upstream).0[0], "get /x http/1.1");
+    }
     gateway.stop().await;
 }
 

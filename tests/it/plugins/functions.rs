@@ -131,11 +131,11 @@ async fn what_http_does_not_allow_is_refused_to_plugins() {
         { set_header: ["x a", "1"] }, { set_header: ["", "1"] }, { set_header: ["x-ä", "1"] },
         { set_header: ["x:a", "1"] }, { set_header: [":path", "/"] },
         { set_method: "GET /" }, { set_method: "" }, { set_method: CONNECT },
-        { set_target: "/a b" }, { set_target: "a" }, { set_target: "/a\r\nx: 1" },
+        { set_target: "a" }, { set_target: "/a\r\nx: 1" },
         { set_target: "" }, { set_target: "http://evil.test/" }"#,
     )
     .await;
-    assert_eq!(found, vec!["invalid"; 17]);
+    assert_eq!(found, vec!["invalid"; 16]);
 }
 
 #[tokio::test]
@@ -151,9 +151,9 @@ async fn a_status_that_is_none_is_refused_to_plugins() {
 }
 
 #[tokio::test]
-async fn a_target_that_a_plugin_sets_does_not_leave_its_root() {
+async fn a_target_that_a_plugin_sets_is_refused_or_normalised_as_a_clients() {
     let upstream = Upstream::echo().await;
-    for target in ["/../../etc", "/a/%2e%2e/%2e%2e/etc"] {
+    for target in ["/../../etc", "/a/%2e%2e/%2e%2e/etc", "/a b", "/a%"] {
         let usage = format!("config: {{ request: [{{ set_target: '{target}' }}] }}");
         let gateway = probe(&upstream, &usage).await;
         let reply = gateway.get("/", &[]).await;
@@ -161,7 +161,8 @@ async fn a_target_that_a_plugin_sets_does_not_leave_its_root() {
         if reply.status == 200 {
             let seen = reply.json();
             let (target, finding) = (seen["target"].as_str().unwrap(), &seen["headers"]["x-probe"]);
-            assert!(!target.contains("..") && !target.contains("%2e"), "{target} {finding}");
+            let well_formed = !target.contains("..") && !target.contains("%2e") && target != "/a%";
+            assert!(well_formed, "{target} {finding}");
         }
         gateway.stop().await;
     }

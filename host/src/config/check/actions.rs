@@ -42,7 +42,9 @@ fn check_count(spot: &Spot<'_>) {
     match ends.as_slice() {
         // Plugins may answer all by themselves.
         [] if !is_known && !spot.has("plugins") => {
-            spot.fault("needs one of `upstream`, `redirect` and `respond`, or `plugins` that answer");
+            spot.fault(
+                "needs one of `upstream`, `redirect` and `respond`, or `plugins` that answer",
+            );
         }
         [first, others @ ..] => {
             for other in others {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Spot, did_you_mean};
 use crate::config::{
-    Grants, OnError, Use, UseLimits,
+    Grants, MAX_PLUGIN_MEMORY, OnError, Use, UseLimits,
     file::{
         File, GrantsFile, Isolation, OnErrorFile, PluginFile, Table, UpstreamFile, UseFile,
         UseLimitsFile, UseTableFile,
@@ -68,7 +68,8 @@ impl<'f> Uses<'f> {
 
     fn add(&mut self, use_: Use) -> usize {
         let Use { name, scope, component, config, grants, on_error, limits, .. } = &use_;
-        let key = format!("{name:?} {scope:?} {component:?} {config} {grants:?} {on_error:?} {limits:?}");
+        let key =
+            format!("{name:?} {scope:?} {component:?} {config} {grants:?} {on_error:?} {limits:?}");
         *self.indices.entry(key).or_insert_with(|| {
             self.uses.push(use_);
             self.uses.len() - 1
@@ -100,12 +101,7 @@ impl<'f> Uses<'f> {
         Some(Use { name, scope, component: component?, ..use_ })
     }
 
-    fn check_table(
-        &mut self,
-        spot: &Spot<'_>,
-        table: &UseTableFile,
-        route: &str,
-    ) -> Option<usize> {
+    fn check_table(&mut self, spot: &Spot<'_>, table: &UseTableFile, route: &str) -> Option<usize> {
         let changes = UseTableRef {
             config: table.config.as_ref(),
             grants: table.grants.as_ref(),
@@ -218,9 +214,13 @@ const DEFAULT_LIMITS: UseLimits = UseLimits {
 };
 
 fn check_limits(spot: &Spot<'_>, limits: &UseLimitsFile, default: &UseLimits) -> UseLimits {
+    let memory = spot.size("memory", limits.memory.as_ref(), default.memory);
+    if memory > MAX_PLUGIN_MEMORY {
+        spot.key("memory").fault("must be at most 1GiB");
+    }
     UseLimits {
         cpu: spot.duration("cpu", limits.cpu.as_ref(), default.cpu),
-        memory: spot.size("memory", limits.memory.as_ref(), default.memory),
+        memory,
         max_body: spot.size("max_body", limits.max_body.as_ref(), default.max_body),
         max_instances: limits.max_instances.unwrap_or(default.max_instances),
         calls: limits.calls.unwrap_or(default.calls),

@@ -50,6 +50,21 @@ pub(super) fn set(headers: &mut HeaderMap, key: &str, text: String) -> Result<()
     Ok(())
 }
 
+/// Removes every spelling of a request's field that an upstream could take for it: to CGI and its
+/// heirs `x_user` and `x-user` are the same variable.
+pub(super) fn remove_lookalikes(headers: &mut HeaderMap, name: &str) {
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    let resembles = |other: &HeaderName| {
+        let other = other.as_str();
+        other.len() == name.len()
+            && !other.eq_ignore_ascii_case(name)
+            && other.bytes().zip(name.bytes()).all(|(a, b)| fold(a) == fold(b))
+    };
+    while let Some(lookalike) = headers.keys().find(|other| resembles(other)).cloned() {
+        headers.remove(lookalike);
+    }
+}
+
 pub(super) fn append(headers: &mut HeaderMap, key: &str, text: String) -> Result<(), Refused> {
     let (name, value) = (name(key)?, value(text)?);
     room(headers)?;
@@ -114,11 +129,24 @@ mod tests {
     #[test]
     fn what_would_split_a_response_is_refused() {
         let mut headers = HeaderMap::new();
-        for (name, value) in [("a\r\nb", "x"), ("a b", "x"), ("", "x"), ("a", "x\r\nset-cookie: y"), ("a", "x\0")] {
+        for (name, value) in
+            [("a\r\nb", "x"), ("a b", "x"), ("", "x"), ("a", "x\r\nset-cookie: y"), ("a", "x\0")]
+        {
             let refused = append(&mut headers, name, value.into());
             assert!(matches!(refused, Err(Refused::Invalid(_))), "{name:?}: {value:?}");
         }
         assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_name_takes_its_lookalikes_along() {
+        let mut headers = HeaderMap::new();
+        for name in ["x_user", "x-user", "x-user-id"] {
+            append(&mut headers, name, "1".into()).unwrap();
+        }
+        remove_lookalikes(&mut headers, "X-User");
+        let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["x-user", "x-user-id"]);
     }
 
     #[test]

@@ -105,7 +105,12 @@ impl HostRequest for State {
         name: String,
         value: String,
     ) -> Result<Result<(), Refused>> {
-        Ok(fields::set(&mut self.exchange_mut()?.request.headers, &name, value))
+        let headers = &mut self.exchange_mut()?.request.headers;
+        let set = fields::set(headers, &name, value);
+        if set.is_ok() {
+            fields::remove_lookalikes(headers, &name);
+        }
+        Ok(set)
     }
 
     fn append_header(
@@ -118,7 +123,12 @@ impl HostRequest for State {
     }
 
     fn remove_header(&mut self, _: Handle, name: String) -> Result<Result<(), Refused>> {
-        Ok(fields::remove(&mut self.exchange_mut()?.request.headers, &name))
+        let headers = &mut self.exchange_mut()?.request.headers;
+        let removed = fields::remove(headers, &name);
+        if removed.is_ok() {
+            fields::remove_lookalikes(headers, &name);
+        }
+        Ok(removed)
     }
 
     async fn body(&mut self, _: Handle) -> Result<Result<Vec<u8>, BodyError>> {

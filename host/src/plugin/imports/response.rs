@@ -18,8 +18,7 @@ impl HostResponse for State {
     fn new(&mut self, status: u16) -> Result<Handle> {
         let mut response = Response::new(Body::Empty);
         // A constructor cannot fail: what is no final status becomes the status of a fault.
-        *response.status_mut() =
-            final_status(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = final_status(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Ok(self.own(response)?)
     }
 

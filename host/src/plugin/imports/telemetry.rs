@@ -29,11 +29,21 @@ impl Host for State {
         let request_id = self.exchange().map(|exchange| exchange.id()).unwrap_or_default();
         let fields = Fields(&fields);
         match level {
-            Level::Error => tracing::error!(target: "plugin", plugin, request_id, %fields, "{message}"),
-            Level::Warn => tracing::warn!(target: "plugin", plugin, request_id, %fields, "{message}"),
-            Level::Info => tracing::info!(target: "plugin", plugin, request_id, %fields, "{message}"),
-            Level::Debug => tracing::debug!(target: "plugin", plugin, request_id, %fields, "{message}"),
-            Level::Trace => tracing::trace!(target: "plugin", plugin, request_id, %fields, "{message}"),
+            Level::Error => {
+                tracing::error!(target: "plugin", plugin, request_id, %fields, "{message}")
+            }
+            Level::Warn => {
+                tracing::warn!(target: "plugin", plugin, request_id, %fields, "{message}")
+            }
+            Level::Info => {
+                tracing::info!(target: "plugin", plugin, request_id, %fields, "{message}")
+            }
+            Level::Debug => {
+                tracing::debug!(target: "plugin", plugin, request_id, %fields, "{message}")
+            }
+            Level::Trace => {
+                tracing::trace!(target: "plugin", plugin, request_id, %fields, "{message}")
+            }
         }
         Ok(())
     }

@@ -323,16 +323,30 @@ mod tests {
         let public = |der: &[u8]| pem("PUBLIC KEY", der);
         [
             (
-                private(AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).unwrap().as_ref()),
-                public(AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(rsa.public_key()).unwrap().as_ref()),
+                private(
+                    AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).unwrap().as_ref(),
+                ),
+                public(
+                    AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(rsa.public_key())
+                        .unwrap()
+                        .as_ref(),
+                ),
             ),
             (
                 private(ec.to_pkcs8v1().unwrap().as_ref()),
-                public(AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(ec.public_key()).unwrap().as_ref()),
+                public(
+                    AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(ec.public_key())
+                        .unwrap()
+                        .as_ref(),
+                ),
             ),
             (
                 private(ed.to_pkcs8v1().unwrap().as_ref()),
-                public(AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(ed.public_key()).unwrap().as_ref()),
+                public(
+                    AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(ed.public_key())
+                        .unwrap()
+                        .as_ref(),
+                ),
             ),
         ]
     }
