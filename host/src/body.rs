@@ -138,8 +138,7 @@ impl Body {
     /// It has more than `limit` bytes, or ended early.
     pub(crate) async fn read(&mut self, limit: u64) -> Result<Bytes, ReadError> {
         if matches!(self, Self::Client(_) | Self::Upstream(_)) {
-            let rest = Box::new(std::mem::replace(self, Self::Empty));
-            *self = Self::Begun { read: BytesMut::new(), rest };
+            self.begin().await?;
         }
         if let Self::Begun { read, rest } = self {
             if let Err(error) = collect(read, rest, limit).await {
@@ -157,6 +156,27 @@ impl Body {
             Self::Broken(error) => Err(ReadError::Ended(error.clone())),
             _ => Ok(Bytes::new()),
         }
+    }
+}
+
+impl Body {
+    /// Takes the first frame, which is all there is of most bodies and then needs no copy.
+    async fn begin(&mut self) -> Result<(), ReadError> {
+        let first = match self.frame().await {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(error)) => {
+                *self = Self::Broken(error.clone());
+                return Err(ReadError::Ended(error));
+            }
+            None => Bytes::new(),
+        };
+        *self = if self.is_end_stream() {
+            Self::full(first)
+        } else {
+            let rest = Box::new(std::mem::replace(self, Self::Empty));
+            Self::Begun { read: BytesMut::from(first), rest }
+        };
+        Ok(())
     }
 }
 

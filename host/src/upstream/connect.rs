@@ -1,6 +1,6 @@
 //! A new connection: TCP, TLS where asked for, HTTP/1.1 or HTTP/2.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Instant};
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,9 +23,13 @@ const MAX_RESPONSE_HEAD: usize = 256 * 1024;
 const HTTP2_WINDOW: u32 = 1 << 20;
 
 impl Upstream {
-    /// Connects within the upstream's `connect` time-out.
-    pub(super) async fn connect(&self, target: &Arc<Target>) -> Result<Connection, UpstreamError> {
-        let limit = self.config.connect_timeout;
+    /// Connects within the upstream's `connect` time-out, and before `deadline`.
+    pub(super) async fn connect(
+        &self,
+        target: &Arc<Target>,
+        deadline: Instant,
+    ) -> Result<Connection, UpstreamError> {
+        let limit = self.config.connect_timeout.min(deadline - Instant::now());
         let address = target.address;
         let connected = timeout(limit, self.open(target)).await.unwrap_or_else(|_| {
             let reason = format!("no answer within {limit:?}");

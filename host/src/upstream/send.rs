@@ -48,13 +48,12 @@ struct Copy {
 }
 
 impl Upstream {
-    /// A plugin's own request: its caller watches the time.
+    /// A plugin's own request, with a response head by `deadline`.
     pub(crate) async fn call(
         &self,
         request: Request<Body>,
+        deadline: Instant,
     ) -> Result<Response<Body>, UpstreamError> {
-        let deadline =
-            Instant::now() + self.config.connect_timeout + self.config.first_byte_timeout;
         let mut answer = self.send(request, Patience { deadline, progress: None }).await?;
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::UnaskedUpgrade);
@@ -91,7 +90,7 @@ impl Upstream {
             let connection = match kept {
                 Some(connection) => connection,
                 // Boxed: it is large, and most requests need none.
-                None => match Box::pin(self.connect(&target)).await {
+                None => match Box::pin(self.connect(&target, patience.deadline)).await {
                     Ok(connection) => connection,
                     Err(error) if refusals <= 1 => return Err(error),
                     Err(_) => {

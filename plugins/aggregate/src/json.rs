@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -39,26 +39,66 @@ pub(crate) fn point<'a>(value: &'a RawValue, pointer: &str) -> Option<&'a RawVal
 
 /// Writes a value without some keys of its object; a value of another kind as it is.
 pub(crate) fn write_without(value: &RawValue, drop: &[String], text: &mut String) {
-    let object = if drop.is_empty() { None } else { serde_json::from_str(value.get()).ok() };
-    let Some(Object(members)) = object else {
-        text.push_str(value.get());
-        return;
-    };
-    text.push('{');
-    let kept = members.iter().filter(|(key, _)| !drop.iter().any(|drop| drop == key));
-    for (i, (key, value)) in kept.enumerate() {
-        if i > 0 {
-            text.push(',');
-        }
-        write_key(key, text);
+    let is_object = value.get().starts_with('{');
+    if drop.is_empty() || !is_object || !copy_without(value.get().as_bytes(), drop, text) {
         text.push_str(value.get());
     }
-    text.push('}');
+}
+
+/// Writes the object that `json` is without some of its keys, and checks all of it on the way: one
+/// look at each byte. False, and nothing written, if it is no object.
+pub(crate) fn copy_without(json: &[u8], drop: &[String], text: &mut String) -> bool {
+    let before = text.len();
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let copied = deserializer.deserialize_map(Copying { drop, text });
+    let whole = copied.is_ok() && deserializer.end().is_ok();
+    if !whole {
+        text.truncate(before);
+    }
+    whole
+}
+
+/// Copies the members of an object from one text into another.
+struct Copying<'a> {
+    drop: &'a [String],
+    text: &'a mut String,
+}
+
+impl<'de> Visitor<'de> for Copying<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut separator = '{';
+        while let Some(Text(key)) = map.next_key()? {
+            if self.drop.iter().any(|drop| *drop == key) {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            self.text.push(separator);
+            write_key(&key, self.text);
+            self.text.push_str(map.next_value::<&RawValue>()?.get());
+            separator = ',';
+        }
+        if separator == '{' {
+            self.text.push('{');
+        }
+        self.text.push('}');
+        Ok(())
+    }
 }
 
 /// Writes a key and its colon.
 pub(crate) fn write_key(key: &str, text: &mut String) {
-    text.push_str(&serde_json::to_string(key).expect("a string is JSON"));
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if key.bytes().all(plain) {
+        text.extend(["\"", key, "\""]);
+    } else {
+        text.push_str(&serde_json::to_string(key).expect("a string is JSON"));
+    }
     text.push(':');
 }
 
@@ -129,6 +169,15 @@ mod tests {
         check_without(r#"{"a":1}"#, &["a"], "{}");
         check_without(r#"["a"]"#, &["a"], r#"["a"]"#);
         check_without(r#"{ "a" : 1 }"#, &[], r#"{ "a" : 1 }"#);
+    }
+
+    #[test]
+    fn a_copy_is_whole_or_nothing() {
+        for bad in [r#"{"a":1"#, r#"{"a":1}}"#, r#"{"a":tru}"#, "[]", "1", "", r#"{"a" 1}"#] {
+            let mut text = String::from("before");
+            assert!(!copy_without(bad.as_bytes(), &["b".into()], &mut text), "{bad}");
+            assert_eq!(text, "before", "{bad}");
+        }
     }
 
     #[test]

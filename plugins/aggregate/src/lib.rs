@@ -133,6 +133,13 @@ impl Call {
             error => Failure::Failed(error.to_string()),
         })?;
         let failed = |why: &str| Failure::Failed(why.to_owned());
+        if self.pointer.is_empty()
+            && !self.drop.is_empty()
+            && json::copy_without(&body, &self.drop, text)
+        {
+            freshness.add(&response);
+            return Ok(());
+        }
         let value = json::parse(&body).ok_or_else(|| failed("the body is not JSON"))?;
         let value = json::point(value, &self.pointer)
             .ok_or_else(|| failed("the body has nothing at `pointer`"))?;

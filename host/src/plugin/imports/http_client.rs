@@ -1,13 +1,13 @@
 //! `http-client`: a plugin's own requests, through the upstreams that its use was granted.
 
 use std::{
+    io::ErrorKind,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
 use http::{HeaderMap, Method, Request, Response, Uri, header::HOST, uri::PathAndQuery};
-use tokio::time::timeout_at;
 use wasmtime::{Result, component::Resource};
 
 use super::fields;
@@ -85,12 +85,8 @@ impl State {
 
 impl Prepared {
     async fn send(self) -> Result<Response<Body>, CallError> {
-        let sending = self.upstream.call(self.request);
-        match timeout_at(self.deadline.into(), sending).await {
-            Err(_) => Err(CallError::TimedOut),
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(call_error(&error)),
-        }
+        let sent = self.upstream.call(self.request, self.deadline).await;
+        sent.map_err(|error| call_error(&error))
     }
 }
 
@@ -128,6 +124,9 @@ fn headers(lines: Vec<Field>) -> Result<HeaderMap, CallError> {
 fn call_error(error: &UpstreamError) -> CallError {
     let text = Chain(error).to_string();
     match error {
+        UpstreamError::Unreachable { source, .. } if source.kind() == ErrorKind::TimedOut => {
+            CallError::TimedOut
+        }
         UpstreamError::TimedOut { .. } => CallError::TimedOut,
         UpstreamError::Unresolved { .. } | UpstreamError::Unreachable { .. } => {
             CallError::Unreachable(text)
