@@ -36,7 +36,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Shard {
-    /// Boxed: lending one moves a pointer, and an instance is some hundred bytes.
+    #[expect(clippy::vec_box, reason = "lending moves a pointer; an instance is some hundred bytes")]
     idle: Vec<Box<Instance>>,
     /// Idle ones and those on loan.
     alive: usize,

@@ -35,7 +35,7 @@ pub(crate) struct Answer {
 
 /// A request that came back unsent, or whose connection died under it.
 enum Failed {
-    Unsent(Request<Body>, UpstreamError),
+    Unsent(Box<Request<Body>>, UpstreamError),
     Sent(UpstreamError),
 }
 
@@ -106,7 +106,7 @@ impl Upstream {
                     self.observe(answer.response.status(), started.elapsed());
                     return Ok(answer);
                 }
-                (Err(Failed::Unsent(request, _)), _) if reused => request,
+                (Err(Failed::Unsent(request, _)), _) if reused => *request,
                 (Err(Failed::Sent(UpstreamError::Closed { .. })), Some(copy)) => copy.request(),
                 (Err(Failed::Unsent(_, error) | Failed::Sent(error)), _) => return Err(error),
             };
@@ -177,7 +177,7 @@ impl Upstream {
             },
         };
         sent.map_err(|mut error| match error.take_message() {
-            Some(request) => Failed::Unsent(request, failure(address, error.into_error())),
+            Some(request) => Failed::Unsent(Box::new(request), failure(address, error.into_error())),
             None => Failed::Sent(failure(address, error.into_error())),
         })
     }

@@ -128,7 +128,7 @@ fn call_error(error: &UpstreamError) -> CallError {
             CallError::TimedOut
         }
         UpstreamError::TimedOut { .. } => CallError::TimedOut,
-        UpstreamError::Unresolved { .. } | UpstreamError::Unreachable { .. } => {
+        UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => {
             CallError::Unreachable(text)
         }
         UpstreamError::Closed { .. }
