@@ -129,9 +129,7 @@ fn classify(error: &Error) -> Kind {
 
 fn upstream(error: &UpstreamError) -> Kind {
     match error {
-        UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => {
-            UPSTREAM_UNREACHABLE
-        }
+        UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
         UpstreamError::TimedOut { .. } => UPSTREAM_TIMEOUT,
         UpstreamError::Closed { .. }
         | UpstreamError::Protocol { .. }

@@ -36,7 +36,10 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Shard {
-    #[expect(clippy::vec_box, reason = "lending moves a pointer; an instance is some hundred bytes")]
+    #[expect(
+        clippy::vec_box,
+        reason = "lending moves a pointer; an instance is some hundred bytes"
+    )]
     idle: Vec<Box<Instance>>,
     /// Idle ones and those on loan.
     alive: usize,

@@ -177,7 +177,9 @@ impl Upstream {
             },
         };
         sent.map_err(|mut error| match error.take_message() {
-            Some(request) => Failed::Unsent(Box::new(request), failure(address, error.into_error())),
+            Some(request) => {
+                Failed::Unsent(Box::new(request), failure(address, error.into_error()))
+            }
             None => Failed::Sent(failure(address, error.into_error())),
         })
     }
