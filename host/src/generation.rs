@@ -15,6 +15,7 @@ use crate::{
     chain::Chain,
     config::{Config, PathRewrite, Template},
     plugin::Use,
+    reload::Stamps,
     router::Router,
     telemetry::{AccessLog, RouteMetrics},
     upstream::Upstream,
@@ -27,8 +28,8 @@ pub(crate) struct Generation {
     /// From 1; each swap counts.
     pub(crate) number: u64,
     pub(crate) since: SystemTime,
-    /// When its files began to be read.
-    pub(crate) read: SystemTime,
+    /// Its files as they were before they were read.
+    pub(crate) stamps: Stamps,
     pub(crate) config: Config,
     pub(crate) router: Router<Arc<Route>>,
     pub(crate) upstreams: HashMap<String, Arc<Upstream>>,

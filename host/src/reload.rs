@@ -1,6 +1,7 @@
 //! Reloads: what triggers one, one at a time, off the request path, all or nothing.
 
 mod files;
+mod stamps;
 
 use std::{
     path::PathBuf,
@@ -16,6 +17,7 @@ use tokio::{
 };
 
 use self::files::Files;
+pub(crate) use self::stamps::Stamps;
 use crate::{
     config::Pointer,
     gateway::Gateway,
@@ -85,6 +87,8 @@ pub(crate) struct Reloader {
     /// Generations that exchanges still use. They are dropped here and not by the last exchange:
     /// giving back a plugin's memory takes time that a worker does not have.
     retired: Vec<Arc<Generation>>,
+    /// The files as the latest attempt found them.
+    seen: Stamps,
 }
 
 /// Starts the thread on which all reloads happen, and with it the names' look-ups.
@@ -104,24 +108,29 @@ impl Reloader {
     pub(crate) fn new(path: PathBuf, builder: Builder, gateway: Arc<Gateway>) -> (Self, Status) {
         let status = Status::default();
         let shared = Arc::clone(&status);
-        (Self { path, builder, gateway, status, retired: Vec::new() }, shared)
+        let seen = gateway.current().stamps.clone();
+        (Self { path, builder, gateway, status, retired: Vec::new(), seen }, shared)
     }
 
     async fn run(mut self, mut triggers: mpsc::Receiver<Trigger>, mut files: Files) {
-        let mut again = self.follow(&mut files);
+        files.follow(&self.path, &self.gateway.current().config);
         let mut housekeeping = interval(HOUSEKEEPING);
         loop {
             let trigger = tokio::select! {
-                trigger = async { if again { Some(Trigger::Files) } else { triggers.recv().await } } => trigger,
+                trigger = triggers.recv() => trigger,
                 _ = housekeeping.tick() => {
                     self.keep_house();
-                    continue;
+                    // No notice comes of what changed before it was watched.
+                    if self.seen.again() == self.seen {
+                        continue;
+                    }
+                    Some(Trigger::Files)
                 }
             };
             let Some(trigger) = trigger else { return };
             let (by, replies) = gather(trigger, &mut triggers).await;
             let outcome = self.reload(by).await;
-            again = self.follow(&mut files);
+            files.follow(&self.path, &self.gateway.current().config);
             for reply in replies {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(outcome.clone());
@@ -129,20 +138,21 @@ impl Reloader {
         }
     }
 
-    /// Watches what the running generation depends on; true where some of it has changed already.
-    fn follow(&self, files: &mut Files) -> bool {
-        let current = self.gateway.current();
-        files.follow(&self.path, &current.config, current.read)
-    }
-
     /// Builds and swaps, or changes nothing and says why.
     async fn reload(&mut self, by: &'static str) -> Outcome {
         let started = Instant::now();
         let current = self.gateway.current();
+        let before = self.seen.again();
         let built = self.builder.build(&self.path, Some(&current)).await;
         let outcome = match built.and_then(|next| same_start(&current, next)) {
-            Ok(next) => Ok(self.swap(next)),
-            Err(failure) => Err(failure.to_string()),
+            Ok(next) => {
+                self.seen = next.stamps.clone();
+                Ok(self.swap(next))
+            }
+            Err(failure) => {
+                self.seen = before;
+                Err(failure.to_string())
+            }
         };
         self.report(by, started, &outcome);
         outcome

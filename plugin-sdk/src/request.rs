@@ -59,7 +59,8 @@ impl Request {
         self.sys.authority()
     }
 
-    /// The path as received: not percent-decoded, without the query.
+    /// The path as received, normalised: not percent-decoded but for characters that need no
+    /// encoding, without dot segments, without the query.
     #[must_use]
     pub fn path(&self) -> String {
         self.sys.path()

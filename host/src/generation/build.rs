@@ -9,6 +9,7 @@ use crate::{
     config::{self, Action, Config, Fault, Pointer},
     listener,
     plugin::{Component, Components, LoadError, RateLimits, Use},
+    reload::Stamps,
     router::Router,
     telemetry::{AccessLog, Metrics, RouteMetrics},
     upstream::{Resolver, Upstream},
@@ -85,8 +86,9 @@ impl Builder {
         path: &Path,
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
-        let read = SystemTime::now();
+        let mut stamps = Stamps::of_file(path);
         let config = config::load(path).map_err(Failure)?;
+        stamps.add(path, &config);
         let uses = self.uses(&config).await?;
         let upstreams = self.upstreams(&config, previous).await?;
         let router = self.router(&config, &uses, &upstreams)?;
@@ -95,7 +97,7 @@ impl Builder {
         Ok(Generation {
             number: previous.map_or(1, |previous| previous.number + 1),
             since: SystemTime::now(),
-            read,
+            stamps,
             config,
             router,
             upstreams,

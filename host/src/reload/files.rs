@@ -5,10 +5,8 @@
 
 use std::{
     collections::BTreeSet,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -54,19 +52,11 @@ impl Files {
         Self { watcher, folders: BTreeSet::new(), wanted }
     }
 
-    /// Watches all that `config`, read from `path` after `read`, depends on. True: something of it
-    /// has changed since, before it was watched, and wants another look.
-    pub(super) fn follow(&mut self, path: &Path, config: &Config, read: SystemTime) -> bool {
+    /// Watches all that `config`, read from `path`, depends on.
+    pub(super) fn follow(&mut self, path: &Path, config: &Config) {
         let wanted = Wanted::new(path, config);
         let folders = wanted.folders();
-        let watched = self.wanted.lock().files.clone();
-        let files = wanted.files.clone();
         *self.wanted.lock() = wanted;
-        self.watch_folders(folders);
-        files.difference(&watched).any(|file| has_changed(file, read))
-    }
-
-    fn watch_folders(&mut self, folders: BTreeSet<PathBuf>) {
         let Some(watcher) = &mut self.watcher else { return };
         for folder in self.folders.difference(&folders) {
             // Gone already, perhaps; then there is nothing to unwatch.
@@ -93,18 +83,7 @@ impl Files {
 
 impl Wanted {
     fn new(path: &Path, config: &Config) -> Self {
-        let mut files = BTreeSet::from([absolute(path)]);
-        files.extend(config.uses.iter().map(|plugin| absolute(&plugin.component)));
-        for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
-            files.extend(tls.client_ca.iter().map(|ca| absolute(ca)));
-            let pairs = tls.certificates.iter();
-            files.extend(pairs.flat_map(|pair| [absolute(&pair.certificate), absolute(&pair.key)]));
-        }
-        for tls in config.upstreams.values().filter_map(|upstream| upstream.tls.as_ref()) {
-            files.extend(tls.ca.iter().map(|ca| absolute(ca)));
-            let pair = tls.client_certificate.iter();
-            files.extend(pair.flat_map(|pair| [absolute(&pair.certificate), absolute(&pair.key)]));
-        }
+        let files = files_of(path, config);
         Self { files, plugin_directory: absolute(&config.plugin_directory) }
     }
 
@@ -133,16 +112,21 @@ impl Wanted {
     }
 }
 
-/// File systems round times down to a tick of the kernel's clock.
-const TICK: Duration = Duration::from_millis(5);
-
-/// Whether the file is younger than `read`, or gone. The status change counts and not the
-/// content's: a file that was moved to its place keeps the latter.
-fn has_changed(file: &Path, read: SystemTime) -> bool {
-    let Ok(metadata) = std::fs::metadata(file) else { return true };
-    let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
-    let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
-    UNIX_EPOCH + Duration::new(seconds, nanos) + TICK >= read
+/// Every file that a generation is built from.
+pub(super) fn files_of(path: &Path, config: &Config) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::from([absolute(path)]);
+    files.extend(config.uses.iter().map(|plugin| absolute(&plugin.component)));
+    for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+        files.extend(tls.client_ca.iter().map(|ca| absolute(ca)));
+        let pairs = tls.certificates.iter();
+        files.extend(pairs.flat_map(|pair| [absolute(&pair.certificate), absolute(&pair.key)]));
+    }
+    for tls in config.upstreams.values().filter_map(|upstream| upstream.tls.as_ref()) {
+        files.extend(tls.ca.iter().map(|ca| absolute(ca)));
+        let pair = tls.client_certificate.iter();
+        files.extend(pair.flat_map(|pair| [absolute(&pair.certificate), absolute(&pair.key)]));
+    }
+    files
 }
 
 fn absolute(path: &Path) -> PathBuf {
