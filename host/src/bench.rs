@@ -35,7 +35,7 @@ impl Bench {
         let runtime = server::runtime().expect("a runtime");
         let current = runtime.block_on(builder.build(config, None)).expect("a sound configuration");
         let peer = "127.0.0.1:1".parse().expect("an address");
-        let client = Arc::new(Client::new(peer, None));
+        let client = Arc::new(Client::new(peer, None, None));
         Self { runtime, builder, current: Arc::new(current), client }
     }
 

@@ -1,6 +1,8 @@
 //! Message bodies on their way through: streamed from socket to socket with back-pressure, held
 //! whole only where a plugin asked for it.
 
+mod timers;
+
 use std::{
     pin::Pin,
     sync::{
@@ -11,13 +13,12 @@ use std::{
     time::Duration,
 };
 
+use self::timers::{Deadline, Idle};
+use crate::{clock::Coarse, upstream::Lease};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
-
-use crate::{clock::Coarse, upstream::Lease};
 
 /// The body of a request or a response, wherever it comes from.
 pub(crate) enum Body {
@@ -125,7 +126,7 @@ impl Body {
             body => body,
         };
         if let Self::Upstream(body) = body {
-            body.deadline = Some(Deadline { at: at.into(), limit, sleep: None });
+            body.deadline = Some(Deadline::new(at, limit));
         }
     }
 
@@ -318,96 +319,5 @@ impl UpstreamBody {
     }
 }
 
-/// Fires when nothing moved for `limit`. The timer exists only once something had to wait, so a
-/// body that comes with its head costs none.
-struct Idle {
-    limit: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
-    moved: bool,
-}
-
-impl Idle {
-    fn new(limit: Duration) -> Self {
-        Self { limit, sleep: None, moved: true }
-    }
-
-    fn moved(&mut self) {
-        self.moved = true;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
-        if std::mem::take(&mut self.moved) {
-            sleep.as_mut().reset(Instant::now() + limit);
-        }
-        sleep.as_mut().poll(cx)
-    }
-}
-
-struct Deadline {
-    at: Instant,
-    limit: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Deadline {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let at = self.at;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        sleep.as_mut().poll(cx)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A body that has been read in part: `read` stands before `rest`.
-    fn begun(read: &'static [u8], rest: Body) -> Body {
-        Body::Begun { read: BytesMut::from(read), rest: Box::new(rest) }
-    }
-
-    async fn whole(body: Body) -> Result<Bytes, BodyError> {
-        body.collect().await.map(http_body_util::Collected::to_bytes)
-    }
-
-    #[tokio::test]
-    async fn reading_twice_gives_the_same() {
-        let mut body = begun(b"one ", Body::full("two"));
-        assert_eq!(body.read(100).await.unwrap(), "one two");
-        assert_eq!(body.read(100).await.unwrap(), "one two");
-        assert_eq!(body.size_hint().exact(), Some(7));
-    }
-
-    #[tokio::test]
-    async fn a_read_that_went_too_far_loses_nothing() {
-        let mut body = begun(b"one ", Body::full("two"));
-        assert!(matches!(body.read(5).await, Err(ReadError::TooLarge(5))));
-        assert!(matches!(body.read(5).await, Err(ReadError::TooLarge(5))));
-        assert_eq!(whole(body).await.unwrap(), "one two");
-    }
-
-    #[tokio::test]
-    async fn a_limit_is_the_last_size_that_passes() {
-        assert_eq!(Body::full("1234").read(4).await.unwrap(), "1234");
-        assert!(Body::full("12345").read(4).await.is_err());
-        assert_eq!(begun(b"12", Body::full("34")).read(4).await.unwrap(), "1234");
-        assert!(begun(b"12", Body::full("345")).read(4).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_broken_body_stays_broken() {
-        let mut body = begun(b"one", Body::Broken(BodyError::ClientAborted));
-        assert!(matches!(body.read(100).await, Err(ReadError::Ended(BodyError::ClientAborted))));
-        assert!(matches!(body.read(100).await, Err(ReadError::Ended(BodyError::ClientAborted))));
-        assert!(whole(body).await.is_err(), "half a body never passes for a whole one");
-    }
-
-    #[test]
-    fn the_length_of_a_begun_body_is_that_of_all_of_it() {
-        assert_eq!(begun(b"one ", Body::full("two")).size_hint().exact(), Some(7));
-        assert!(!begun(b"x", Body::Empty).is_end_stream());
-        assert!(begun(b"", Body::Empty).is_end_stream());
-    }
-}
+mod tests;

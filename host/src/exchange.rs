@@ -22,8 +22,8 @@ use crate::{
 
 pub(crate) use self::finish::{BrokenOff, End};
 
-/// How long the way to the response head may take where the route sets no `timeout`.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the plugins of a chain may take in all, each way, where the route sets no `timeout`.
+const CHAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Attributes of one exchange: how many, and their bytes together.
 const MAX_ATTRIBUTES: usize = 64;
@@ -94,7 +94,7 @@ impl Exchange {
             upstream: None,
             id,
             started,
-            deadline: started + HEAD_TIMEOUT,
+            deadline: started + CHAIN_TIMEOUT,
             attributes: Vec::new(),
             attribute_bytes: 0,
             calls: 0,
@@ -162,6 +162,13 @@ impl State {
         }
         self.route = Some(route);
         self.params = params;
+    }
+
+    /// The upstream has had its time; the plugins get theirs once more.
+    pub(crate) fn begin_way_back(&mut self) {
+        if self.route.as_ref().is_some_and(|route| route.timeout.is_none()) {
+            self.deadline = Instant::now() + CHAIN_TIMEOUT;
+        }
     }
 
     /// Answers with a problem, whatever stood as the answer before.

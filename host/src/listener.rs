@@ -90,11 +90,16 @@ impl Listener {
     }
 
     /// All that a client can delay, the TLS handshake too, happens in the connection's own task.
-    fn arrival(&self, stream: TcpStream, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Arrival {
+    fn arrival(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+    ) -> Arrival {
         Arrival {
             stream,
             peer,
-            slot,
+            permit,
             listener: self.index,
             gateway: Arc::clone(&self.gateway),
             watch: Arc::clone(&self.watch),

@@ -134,12 +134,16 @@ impl Upstream {
         }
     }
 
-    /// The target whose turn it is.
-    fn pick(&self) -> Result<Arc<Target>, UpstreamError> {
+    /// The target whose turn it is, passing over those that have just refused.
+    fn pick(&self, refused: &[SocketAddr]) -> Option<Arc<Target>> {
         let targets = self.targets.load();
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let index = targets.schedule.at(turn).ok_or(UpstreamError::Unresolved)?;
-        Ok(Arc::clone(&targets.all[index]))
+        let round = if refused.is_empty() { 1 } else { targets.schedule.turns() };
+        let mut turns = (turn..turn.saturating_add(round)).filter_map(|turn| {
+            let index = targets.schedule.at(turn)?;
+            Some(&targets.all[index])
+        });
+        turns.find(|target| !refused.contains(&target.address)).map(Arc::clone)
     }
 
     fn observe(&self, status: http::StatusCode, duration: Duration) {

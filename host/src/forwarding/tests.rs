@@ -90,7 +90,7 @@ fn the_authority_of_the_target_is_the_host() {
 }
 
 fn forwarded(lines: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> {
-    let client = Client::new("203.0.113.9:5555".parse().unwrap(), None);
+    let client = Client::new("203.0.113.9:5555".parse().unwrap(), None, None);
     let mut headers = headers(lines);
     let identity = Identity {
         request_id: HeaderValue::from_static("id"),

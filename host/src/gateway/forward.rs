@@ -47,8 +47,11 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
         Ok(request) => request,
         Err(error) => return exchange.fail(error),
     };
-    let patience = Patience { deadline: exchange.deadline, progress: exchange.progress.clone() };
-    match upstream.send(request, patience).await {
+    let deadline = route.timeout.map(|_| exchange.deadline);
+    let patience = Patience { deadline, progress: exchange.progress.clone() };
+    let sent = upstream.send(request, patience).await;
+    exchange.begin_way_back();
+    match sent {
         Ok(answer) => {
             let mut response = answer.response;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -180,7 +183,8 @@ fn switch(
         let upstream = upstream.name.to_string();
         return exchange.fail(Error::Upstream { upstream, source: UpstreamError::UnaskedUpgrade });
     };
-    tunnel.join(&mut response, Arc::clone(&exchange.generation));
+    let (generation, client) = (Arc::clone(&exchange.generation), Arc::clone(&exchange.client));
+    tunnel.join(&mut response, generation, client);
     let protocol = response.headers().get(http::header::UPGRADE).cloned();
     let version = response.version();
     forwarding::finish_response(response.headers_mut(), version);

@@ -90,7 +90,7 @@ impl Builder {
         let config = config::load(path).map_err(Failure)?;
         stamps.add(path, &config);
         let uses = self.uses(&config).await?;
-        let upstreams = self.upstreams(&config, previous).await?;
+        let upstreams = self.upstreams(&config, previous, &stamps).await?;
         let router = self.router(&config, &uses, &upstreams)?;
         let access_log = self.access_log(&config, previous)?;
         let tls = tls(&config)?;
@@ -195,16 +195,18 @@ impl Builder {
         &self,
         config: &Config,
         previous: Option<&Generation>,
+        stamps: &Stamps,
     ) -> Result<HashMap<String, Arc<Upstream>>, Failure> {
         let mut upstreams = HashMap::new();
         for (name, wanted) in &config.upstreams {
-            let running = previous.and_then(|previous| previous.upstreams.get(name));
+            // One whose certificates have changed is made anew.
+            let running = previous
+                .filter(|previous| stamps.agree(&previous.stamps, wanted.tls.as_ref()))
+                .and_then(|previous| previous.upstreams.get(name))
+                .filter(|running| running.config == *wanted);
             let upstream = match running {
-                // Files behind it may have changed, so one with certificates is made anew.
-                Some(running) if running.config == *wanted && wanted.tls.is_none() => {
-                    Arc::clone(running)
-                }
-                _ => self.upstream(config, wanted).await?,
+                Some(running) => Arc::clone(running),
+                None => self.upstream(config, wanted).await?,
             };
             upstreams.insert(name.clone(), upstream);
         }

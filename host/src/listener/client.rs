@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderValue, Version};
 use ipnet::IpNet;
+use prometheus::IntGauge;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// The client of one connection, known once the connection is open.
 #[derive(Debug)]
@@ -12,6 +14,28 @@ pub(crate) struct Client {
     /// The peer's address, for `x-forwarded-for`.
     pub(crate) ip_field: HeaderValue,
     pub(crate) tls: Option<ClientTls>,
+    /// Held for as long as anybody serves the client, a tunnel after its connection too.
+    _slot: Option<Slot>,
+}
+
+/// A place among the connections that may be open; given back and counted on drop.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    _permit: OwnedSemaphorePermit,
+    open: IntGauge,
+}
+
+impl Slot {
+    pub(super) fn new(permit: OwnedSemaphorePermit, open: IntGauge) -> Self {
+        open.inc();
+        Self { _permit: permit, open }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
 }
 
 #[derive(Debug)]
@@ -32,12 +56,12 @@ pub(crate) struct Certificate {
 }
 
 impl Client {
-    pub(crate) fn new(peer: SocketAddr, tls: Option<ClientTls>) -> Self {
+    pub(crate) fn new(peer: SocketAddr, tls: Option<ClientTls>, slot: Option<Slot>) -> Self {
         // A v4 client of a v6 socket is a v4 client.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let ip_field = HeaderValue::try_from(peer.ip().to_string());
         let ip_field = ip_field.expect("addresses are visible ASCII");
-        Self { peer, ip_field, tls }
+        Self { peer, ip_field, tls, _slot: slot }
     }
 
     pub(crate) fn scheme(&self) -> &'static str {
@@ -100,7 +124,7 @@ mod tests {
 
     #[track_caller]
     fn check(peer: &str, proxies: &[&str], forwarded: &[&str], expected: &str) {
-        let client = Client::new(SocketAddr::new(peer.parse().unwrap(), 1), None);
+        let client = Client::new(SocketAddr::new(peer.parse().unwrap(), 1), None, None);
         let proxies: Vec<IpNet> = proxies.iter().map(|net| net.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for line in forwarded {

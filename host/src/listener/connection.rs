@@ -28,7 +28,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    client::Client,
+    client::{Client, Slot},
     io::Watched,
     tls,
     watch::{Active, Connection, Order, Watch},
@@ -39,7 +39,7 @@ use crate::{config::Limits, gateway::Gateway};
 pub(super) struct Arrival {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) permit: OwnedSemaphorePermit,
     pub(super) listener: usize,
     pub(super) gateway: Arc<Gateway>,
     pub(super) watch: Arc<Watch>,
@@ -49,8 +49,8 @@ pub(super) struct Arrival {
 impl Arrival {
     /// Serves the connection to its end.
     pub(super) async fn serve(self) {
-        let Self { stream, peer, slot, listener, gateway, watch, open } = self;
-        open.inc();
+        let Self { stream, peer, permit, listener, gateway, watch, open } = self;
+        let slot = Slot::new(permit, open);
         // An error means that the client is gone; reading will tell.
         let _ = stream.set_nodelay(true);
         let place = watch.enter();
@@ -60,11 +60,12 @@ impl Arrival {
         drop(generation);
         let served = Served { gateway, limits, connection: Arc::clone(&place.connection) };
         match tls {
-            None => served.http(stream, Client::new(peer, None), Detected::ByPreface).await,
-            Some(config) => served.https(stream, peer, config.into()).await,
+            None => {
+                served.http(stream, Client::new(peer, None, Some(slot)), Detected::ByPreface).await
+            }
+            Some(config) => served.https(stream, peer, slot, config.into()).await,
         }
-        open.dec();
-        drop((place, slot));
+        drop(place);
     }
 }
 
@@ -85,7 +86,7 @@ enum Detected {
 }
 
 impl Served {
-    async fn https(self, stream: TcpStream, peer: SocketAddr, acceptor: TlsAcceptor) {
+    async fn https(self, stream: TcpStream, peer: SocketAddr, slot: Slot, acceptor: TlsAcceptor) {
         let handshake = timeout(self.limits.header_timeout, acceptor.accept(stream));
         let stream = match handshake.await {
             Ok(Ok(stream)) => stream,
@@ -97,7 +98,7 @@ impl Served {
             Some(b"h2") => Detected::Http2,
             _ => Detected::Http1,
         };
-        let client = Client::new(peer, Some(tls::describe(session)));
+        let client = Client::new(peer, Some(tls::describe(session)), Some(slot));
         self.http(stream, client, detected).await;
     }
 

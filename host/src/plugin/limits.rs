@@ -17,6 +17,7 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 use parking_lot::Mutex;
+use prometheus::IntCounter;
 
 use super::usage::Settings;
 
@@ -88,11 +89,13 @@ impl RateLimits {
 pub(super) struct Buckets {
     settings: Arc<Settings>,
     known: Vec<(String, Rate, Arc<Bucket>)>,
+    /// Takes that were allowed, and that were not; looked up with the first bucket.
+    counters: Option<(IntCounter, IntCounter)>,
 }
 
 impl Buckets {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, known: Vec::new() }
+        Self { settings, known: Vec::new(), counters: None }
     }
 
     /// Takes `cost` from `key`'s quota.
@@ -112,7 +115,11 @@ impl Buckets {
             Some(index) => index,
             None => self.find(name, rate)?,
         };
-        Ok(self.known[index].2.take(key, cost))
+        let decision = self.known[index].2.take(key, cost);
+        if let Some((allowed, refused)) = &self.counters {
+            if decision.allowed { allowed.inc() } else { refused.inc() }
+        }
+        Ok(decision)
     }
 
     fn find(&mut self, name: &str, quota: Rate) -> Result<usize, TooManyBuckets> {
@@ -122,6 +129,11 @@ impl Buckets {
         let scope = self.settings.scope.clone();
         let id = BucketId { scope, bucket: name.to_owned(), quota };
         let bucket = self.settings.rate_limits.bucket(id);
+        let name_of_use = &self.settings.name;
+        self.counters = self.settings.limit_decisions.as_ref().map(|decisions| {
+            let count = |result| decisions.with_label_values(&[name_of_use.as_str(), result]);
+            (count("allowed"), count("refused"))
+        });
         self.known.push((name.to_owned(), quota, bucket));
         Ok(self.known.len() - 1)
     }

@@ -37,6 +37,7 @@ pub(crate) struct Settings {
     pub(super) limits: UseLimits,
     pub(super) rate_limits: Arc<RateLimits>,
     pub(super) counters: Option<PluginCounts>,
+    pub(super) limit_decisions: Option<IntCounterVec>,
 }
 
 /// Where a use's hooks are counted; resolved once, since a look-up by label costs more than a
@@ -74,6 +75,7 @@ impl Use {
             limits: config.limits.clone(),
             rate_limits: Arc::clone(rate_limits),
             counters: Some(metrics.plugin_counts.clone()),
+            limit_decisions: Some(metrics.limit_decisions.clone()),
         });
         let engine = components.engine().clone();
         let pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
@@ -154,6 +156,7 @@ impl Settings {
             },
             rate_limits: Arc::default(),
             counters: None,
+            limit_decisions: None,
         }
     }
 }

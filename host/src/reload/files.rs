@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::Trigger;
-use crate::config::Config;
+use crate::config::{Config, UpstreamTls};
 
 /// The watched folders and files.
 pub(super) struct Files {
@@ -122,11 +122,16 @@ pub(super) fn files_of(path: &Path, config: &Config) -> BTreeSet<PathBuf> {
         files.extend(pairs.flat_map(|pair| [absolute(&pair.certificate), absolute(&pair.key)]));
     }
     for tls in config.upstreams.values().filter_map(|upstream| upstream.tls.as_ref()) {
-        files.extend(tls.ca.iter().map(|ca| absolute(ca)));
-        let pair = tls.client_certificate.iter();
-        files.extend(pair.flat_map(|pair| [absolute(&pair.certificate), absolute(&pair.key)]));
+        files.extend(files_of_upstream(tls));
     }
     files
+}
+
+/// The files of an upstream's TLS.
+pub(super) fn files_of_upstream(tls: &UpstreamTls) -> impl Iterator<Item = PathBuf> + '_ {
+    let pair = tls.client_certificate.iter();
+    let pair = pair.flat_map(|pair| [&pair.certificate, &pair.key]);
+    tls.ca.iter().chain(pair).map(|file| absolute(file))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::files::files_of;
-use crate::config::Config;
+use super::files::{files_of, files_of_upstream};
+use crate::config::{Config, UpstreamTls};
 
 /// The stamps of all files that a generation is built from.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -35,6 +35,12 @@ impl Stamps {
         for file in files_of(path, config) {
             self.0.entry(file).or_insert_with_key(|file| stamp(file));
         }
+    }
+
+    /// Whether the files of an upstream's TLS were the same.
+    pub(crate) fn agree(&self, other: &Self, tls: Option<&UpstreamTls>) -> bool {
+        let mut files = tls.into_iter().flat_map(files_of_upstream);
+        files.all(|file| self.0.get(&file) == other.0.get(&file))
     }
 
     /// The same files as they are now.

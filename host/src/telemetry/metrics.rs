@@ -33,6 +33,7 @@ pub(crate) struct Metrics {
     pub(crate) plugin_errors: IntCounterVec,
     pub(crate) plugin_instances: IntGaugeVec,
     pub(crate) plugin_counts: PluginCounts,
+    pub(crate) limit_decisions: IntCounterVec,
     pub(crate) reloads: IntCounterVec,
     pub(crate) reload_duration: Histogram,
     pub(crate) generation: IntGauge,
@@ -96,6 +97,12 @@ impl Metrics {
                 "What plugins count.",
                 &["plugin", "metric"],
             )?),
+            limit_decisions: counters(
+                r,
+                "tollgate_limit_decisions_total",
+                "Takes from rate limits.",
+                &["plugin", "result"],
+            )?,
             reloads: counters(
                 r,
                 "tollgate_reloads_total",

@@ -1,6 +1,10 @@
 //! A new connection: TCP, TLS where asked for, HTTP/1.1 or HTTP/2.
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -27,9 +31,10 @@ impl Upstream {
     pub(super) async fn connect(
         &self,
         target: &Arc<Target>,
-        deadline: Instant,
+        deadline: Option<Instant>,
     ) -> Result<Connection, UpstreamError> {
-        let limit = self.config.connect_timeout.min(deadline - Instant::now());
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline - Instant::now());
+        let limit = self.config.connect_timeout.min(left);
         let address = target.address;
         let connected = timeout(limit, self.open(target)).await.unwrap_or_else(|_| {
             let reason = format!("no answer within {limit:?}");

@@ -23,6 +23,11 @@ impl Schedule {
         Self(turns.collect())
     }
 
+    /// How many turns a round has.
+    pub(super) fn turns(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whose turn it is; `None` where there is no target at all.
     pub(super) fn at(&self, turn: usize) -> Option<usize> {
         let round = self.0.len();

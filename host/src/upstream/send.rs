@@ -19,10 +19,13 @@ use crate::{
     forwarding,
 };
 
+/// Endpoints that are tried for one request where they refuse to connect.
+const MAX_REFUSALS: usize = 3;
+
 /// How long to wait for a response head.
 pub(crate) struct Patience {
-    /// The exchange's own end.
-    pub(crate) deadline: Instant,
+    /// The exchange's own end, where it has one.
+    pub(crate) deadline: Option<Instant>,
     /// A body that is still on its way up; the upstream's time starts when it is through.
     pub(crate) progress: Option<Arc<Progress>>,
 }
@@ -54,7 +57,8 @@ impl Upstream {
         request: Request<Body>,
         deadline: Instant,
     ) -> Result<Response<Body>, UpstreamError> {
-        let mut answer = self.send(request, Patience { deadline, progress: None }).await?;
+        let mut answer =
+            self.send(request, Patience { deadline: Some(deadline), progress: None }).await?;
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::UnaskedUpgrade);
         }
@@ -81,10 +85,10 @@ impl Upstream {
     ) -> Result<Answer, UpstreamError> {
         let started = Instant::now();
         let mut request = request;
-        let mut refusals = self.targets.load().all.len().min(3);
+        let mut refused: Vec<SocketAddr> = Vec::new();
         let mut fresh = false;
         loop {
-            let target = self.pick()?;
+            let target = self.pick(&refused).ok_or(UpstreamError::Unresolved)?;
             let kept = if fresh { None } else { target.take() };
             let reused = kept.is_some();
             let connection = match kept {
@@ -92,9 +96,11 @@ impl Upstream {
                 // Boxed: it is large, and most requests need none.
                 None => match Box::pin(self.connect(&target, patience.deadline)).await {
                     Ok(connection) => connection,
-                    Err(error) if refusals <= 1 => return Err(error),
-                    Err(_) => {
-                        refusals -= 1;
+                    Err(error) => {
+                        refused.push(target.address);
+                        if refused.len() >= MAX_REFUSALS || self.pick(&refused).is_none() {
+                            return Err(error);
+                        }
                         continue;
                     }
                 },
@@ -168,7 +174,8 @@ impl Upstream {
         let timed_out = Failed::Sent(UpstreamError::TimedOut { address, limit });
         let sent = match &patience.progress {
             None => {
-                let until = patience.deadline.min(Instant::now() + limit);
+                let own = Instant::now() + limit;
+                let until = patience.deadline.map_or(own, |deadline| deadline.min(own));
                 timeout_at(until.into(), sending).await.map_err(|_| timed_out)?
             }
             Some(progress) => tokio::select! {
@@ -186,16 +193,17 @@ impl Upstream {
 
     /// Ends when the upstream has had its time since the end of the request body, or at the
     /// exchange's end. While the body streams, its own idle time-out watches over it.
-    async fn out_of_patience(&self, progress: &Progress, deadline: Instant) {
+    async fn out_of_patience(&self, progress: &Progress, deadline: Option<Instant>) {
         let limit = self.config.first_byte_timeout;
         loop {
             let waited = progress.since_end().unwrap_or_default();
-            if waited >= limit || Instant::now() >= deadline {
+            if waited >= limit || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return;
             }
             // The coarse clock lags by a tick; one more look after it has moved.
             let left = (limit - waited).max(std::time::Duration::from_millis(5));
-            sleep_until(deadline.min(Instant::now() + left).into()).await;
+            let next = Instant::now() + left;
+            sleep_until(deadline.map_or(next, |deadline| deadline.min(next)).into()).await;
         }
     }
 }

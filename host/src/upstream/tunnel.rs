@@ -10,7 +10,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional_with_sizes;
 
-use crate::{generation::Generation, worker};
+use crate::{generation::Generation, listener::Client, worker};
 
 /// Bytes in flight each way.
 const BUFFER: usize = 16 * 1024;
@@ -29,13 +29,18 @@ impl Tunnel {
         Self { client: hyper::upgrade::on(request) }
     }
 
-    /// Joins the two connections once the 101 is through. The tunnel keeps its generation: a
-    /// reload does not cut it.
-    pub(crate) fn join(self, response: &mut Response<Incoming>, generation: Arc<Generation>) {
+    /// Joins the two connections once the 101 is through. The tunnel keeps its generation (a
+    /// reload does not cut it) and its client's place among the connections that may be open.
+    pub(crate) fn join(
+        self,
+        response: &mut Response<Incoming>,
+        generation: Arc<Generation>,
+        connected: Arc<Client>,
+    ) {
         let upstream = hyper::upgrade::on(response);
         let client = self.client;
         worker::spawn(async move {
-            let _generation = generation;
+            let _held = (generation, connected);
             let both = async { tokio::try_join!(client, upstream) };
             match tokio::time::timeout(UPGRADE_TIMEOUT, both).await {
                 Ok(Ok((client, upstream))) => pump(client, upstream).await,
