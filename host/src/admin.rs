@@ -34,6 +34,9 @@ use crate::{
 /// Operators and scrapers, not the public.
 const MAX_CONNECTIONS: usize = 64;
 
+/// After an accept that failed: out of file descriptors, most likely, which takes a moment.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Reply = Response<Full<Bytes>>;
@@ -89,7 +92,14 @@ impl Admin {
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
-            let Ok((stream, _)) = socket.accept().await else { continue };
+            let (stream, _) = match socket.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "accept failed on the admin address");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
             let endpoints = Arc::clone(&endpoints);
             tokio::spawn(async move {
                 endpoints.serve(stream).await;

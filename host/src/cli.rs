@@ -94,13 +94,9 @@ pub fn main() -> ExitCode {
         Command::Plugin(command) => command.run(),
         Command::Version => print(&format!("tollgate {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "tollgate",
-                &mut std::io::stdout(),
-            );
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "tollgate", &mut script);
+            print(&String::from_utf8_lossy(&script))
         }
     };
     match outcome {

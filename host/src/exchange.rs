@@ -173,13 +173,16 @@ impl State {
 
     /// Answers with a problem, whatever stood as the answer before.
     pub(crate) fn fail(&mut self, error: Error) {
-        tracing::info!(
-            request_id = self.id(),
-            route = self.route_name(),
-            error = %Chain(&error),
-            "answered with a problem"
-        );
-        self.response = Some(problem::response(&error, self.id()));
+        let response = problem::response(&error, self.id());
+        let (request_id, route) = (self.id(), self.route_name());
+        // What a client does wrong it can do often: its errors are in the metrics and the access
+        // log, and here only on demand.
+        if response.status().is_client_error() {
+            tracing::debug!(request_id, route, error = %Chain(&error), "answered with a problem");
+        } else {
+            tracing::warn!(request_id, route, error = %Chain(&error), "answered with a problem");
+        }
+        self.response = Some(response);
         self.error = Some(error);
     }
 

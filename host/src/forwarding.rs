@@ -6,8 +6,8 @@ mod id;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Version,
     header::{
-        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, TE, TRAILER,
-        TRANSFER_ENCODING, UPGRADE, VIA,
+        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        VIA,
     },
 };
 
@@ -19,8 +19,7 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// How many fields the gateway adds; room is made for them at once.
 const ADDED: usize = 8;
@@ -214,7 +213,12 @@ pub(crate) fn add_forwarded(
 /// Every `x-forwarded-*` field, `forwarded` and `x-real-ip`: upstreams believe them.
 fn remove_claims(headers: &mut HeaderMap) {
     let claims = |name: &HeaderName| {
-        *name == FORWARDED || *name == X_REAL_IP || name.as_str().starts_with("x-forwarded-")
+        let name = name.as_str();
+        match name.as_bytes().first() {
+            // To CGI and its heirs `x_real_ip` is the same variable.
+            Some(b'x') if name.contains('_') => is_claim(&name.replace('_', "-")),
+            _ => is_claim(name),
+        }
     };
     if headers.keys().any(claims) {
         let claimed: Vec<_> = headers.keys().filter(|name| claims(name)).cloned().collect();
@@ -222,6 +226,10 @@ fn remove_claims(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
+}
+
+fn is_claim(name: &str) -> bool {
+    name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-")
 }
 
 fn keep_or_insert(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {

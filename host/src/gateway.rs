@@ -100,6 +100,10 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
     if request.method() == http::Method::CONNECT {
         return Err(Error::BadRequest("CONNECT is not served"));
     }
+    // Its answer shows a client what the gateway and its plugins tell upstreams.
+    if request.method() == http::Method::TRACE {
+        return Err(Error::BadRequest("TRACE is not served"));
+    }
     if request.headers().len() > limits.max_headers {
         return Err(Error::TooManyHeaders { limit: limits.max_headers });
     }

@@ -35,6 +35,8 @@ pub(crate) struct Generation {
     pub(crate) upstreams: HashMap<String, Arc<Upstream>>,
     pub(crate) uses: Vec<Arc<Use>>,
     pub(crate) access_log: Option<AccessLog>,
+    /// Of requests that no route takes.
+    pub(crate) unrouted: RouteMetrics,
     /// Of each listener, in the configuration's order; `None`: cleartext.
     pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
 }

@@ -157,3 +157,14 @@ async fn an_upgrade_that_nobody_asked_for_is_a_502_problem() {
     assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-protocol");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn an_upgraded_connection_counts_as_one_until_it_ends() {
+    let upstream = Upstream::new(echo).await;
+    let gateway = before(&upstream).await;
+    let client = upgrade(&gateway).await;
+    let open = gateway.metric("tollgate_connections", &[]).await;
+    assert!(open >= 1.0, "the tunnel is one of {open}");
+    drop(client);
+    gateway.stop().await;
+}

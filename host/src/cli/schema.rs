@@ -11,21 +11,17 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The folder whose plugins' schemas are merged in; none are where it is missing
-    #[arg(
-        long,
-        env = "TOLLGATE_PLUGIN_DIRECTORY",
-        default_value = "plugins",
-        value_name = "FOLDER"
-    )]
-    plugin_directory: PathBuf,
+    /// The folder whose plugins' schemas are merged in [default: plugins, where there is one]
+    #[arg(long, env = "TOLLGATE_PLUGIN_DIRECTORY", value_name = "FOLDER", value_parser = folder)]
+    plugin_directory: Option<PathBuf>,
     #[command(flatten)]
     cache: CacheArgument,
 }
 
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
-        let files = components(&self.plugin_directory);
+        let folder = self.plugin_directory.unwrap_or_else(|| "plugins".into());
+        let files = components(&folder);
         let mut plugins = Vec::new();
         if !files.is_empty() {
             let engine = Engine::new().map_err(|error| format!("{error:#}"))?;
@@ -43,6 +39,11 @@ impl Arguments {
         }
         print(&format!("{:#}\n", with_plugins(schema(), &plugins)))
     }
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("there is no such folder".into()) }
 }
 
 /// Name and path of each component in the folder, by name.

@@ -41,10 +41,8 @@ impl End<'_> {
 pub(super) fn finish(mut state: Box<State>, end: &End<'_>) {
     state.ended = true;
     let duration = state.started.elapsed();
-    if let Some(route) = &state.route {
-        let method = &state.request.method;
-        route.metrics.observe(method, end.status, duration.as_secs_f64());
-    }
+    let metrics = state.route.as_ref().map_or(&state.generation.unrouted, |route| &route.metrics);
+    metrics.observe(&state.request.method, end.status, duration.as_secs_f64());
     if let Some(BrokenOff::By(error)) = &end.broken_off {
         let (request_id, route) = (state.id(), state.route_name());
         tracing::info!(request_id, route, error = %Chain(error), "a response broke off");

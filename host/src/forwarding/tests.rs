@@ -108,6 +108,8 @@ fn what_a_stranger_says_of_itself_is_replaced() {
         ("x-forwarded-proto", "https"),
         ("x-forwarded-port", "1"),
         ("x-real-ip", "1.2.3.4"),
+        ("x_real_ip", "1.2.3.4"),
+        ("x_forwarded-for", "1.2.3.4"),
         ("forwarded", "for=1.2.3.4"),
         ("expect", "100-continue"),
     ];

@@ -136,7 +136,7 @@ fn target(exchange: &Exchange, route: &Route) -> Result<PathAndQuery, Error> {
             return Ok(uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
         }
         PathRewrite::Replace(template) => render(exchange, template),
-        PathRewrite::StripPrefix(prefix) => stripped(uri.path(), prefix).to_owned(),
+        PathRewrite::StripPrefix(prefix) => stripped(uri.path(), prefix),
     };
     let target = match uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -150,20 +150,28 @@ fn render(exchange: &Exchange, template: &Template) -> String {
     template.render(|name| exchange.param(name).unwrap_or_default())
 }
 
-/// `path` without `prefix`, where the prefix ends with a segment.
-fn stripped<'a>(path: &'a str, prefix: &str) -> &'a str {
+/// `path` without `prefix`, where the prefix ends with a segment. What is left begins with one
+/// slash: with two it would name a server where it becomes a reference (RFC 3986 §4.2).
+fn stripped(path: &str, prefix: &str) -> String {
     let prefix = prefix.trim_end_matches('/');
     match path.strip_prefix(prefix) {
-        Some("") => "/",
-        Some(rest) if rest.starts_with('/') => rest,
-        _ => path,
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            format!("/{}", rest.trim_start_matches('/'))
+        }
+        _ => path.to_owned(),
     }
 }
 
 fn redirect(exchange: &mut Exchange, status: StatusCode, location: &Template) {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;
-    match HeaderValue::try_from(render(exchange, location)) {
+    let mut target = render(exchange, location);
+    if let Some(query) = exchange.uri().query()
+        && !target.contains('?')
+    {
+        target = format!("{target}?{query}");
+    }
+    match HeaderValue::try_from(target) {
         Ok(location) => {
             response.headers_mut().insert(LOCATION, location);
             exchange.response = Some(response);
@@ -233,6 +241,7 @@ mod tests {
             ("/api/", "/api", "/"),
             ("/apis/x", "/api", "/apis/x"),
             ("/x", "/", "/x"),
+            ("/api//evil.example", "/api", "/evil.example"),
         ] {
             assert_eq!(stripped(path, prefix), expected, "{path} without {prefix}");
         }

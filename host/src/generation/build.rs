@@ -103,6 +103,7 @@ impl Builder {
             upstreams,
             uses,
             access_log,
+            unrouted: RouteMetrics::new(&self.metrics, ""),
             tls,
         })
     }

@@ -79,9 +79,17 @@ impl RateLimits {
         buckets.iter().for_each(|bucket| bucket.sweep());
     }
 
-    fn bucket(&self, id: BucketId) -> Arc<Bucket> {
+    fn bucket(&self, id: BucketId) -> Result<Arc<Bucket>, TooManyBuckets> {
         let mut buckets = self.buckets.lock();
-        Arc::clone(buckets.entry(id).or_insert_with_key(|id| Arc::new(Bucket::new(id.quota))))
+        if let Some(bucket) = buckets.get(&id) {
+            return Ok(Arc::clone(bucket));
+        }
+        if buckets.keys().filter(|other| other.scope == id.scope).count() >= MAX_BUCKETS {
+            return Err(TooManyBuckets);
+        }
+        let bucket = Arc::new(Bucket::new(id.quota));
+        buckets.insert(id, Arc::clone(&bucket));
+        Ok(bucket)
     }
 }
 
@@ -123,12 +131,9 @@ impl Buckets {
     }
 
     fn find(&mut self, name: &str, quota: Rate) -> Result<usize, TooManyBuckets> {
-        if self.known.len() >= MAX_BUCKETS {
-            return Err(TooManyBuckets);
-        }
         let scope = self.settings.scope.clone();
         let id = BucketId { scope, bucket: name.to_owned(), quota };
-        let bucket = self.settings.rate_limits.bucket(id);
+        let bucket = self.settings.rate_limits.bucket(id)?;
         let name_of_use = &self.settings.name;
         self.counters = self.settings.limit_decisions.as_ref().map(|decisions| {
             let count = |result| decisions.with_label_values(&[name_of_use.as_str(), result]);

@@ -23,6 +23,9 @@ use crate::{body::Body, config::Protocol};
 /// Largest response head, in bytes.
 const MAX_RESPONSE_HEAD: usize = 256 * 1024;
 
+/// Field lines of a response head.
+const MAX_RESPONSE_FIELDS: usize = 256;
+
 /// Receive window of an HTTP/2 stream and connection, in bytes.
 const HTTP2_WINDOW: u32 = 1 << 20;
 
@@ -72,6 +75,7 @@ where
 {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_RESPONSE_HEAD)
+        .max_headers(MAX_RESPONSE_FIELDS)
         .handshake::<_, Body>(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;

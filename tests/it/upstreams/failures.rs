@@ -31,6 +31,18 @@ async fn an_endpoint_that_refuses_is_passed_over() {
 }
 
 #[tokio::test]
+async fn a_heavy_endpoint_that_refuses_is_passed_over_too() {
+    let upstream = Upstream::text("here").await;
+    let nobody = nobody().await;
+    let endpoints = format!("{{ address: \"{nobody}\", weight: 10 }}, \"{upstream}\"");
+    let gateway = before(&endpoints, "").await;
+    for _ in 0..22 {
+        assert_eq!(gateway.get("/", &[]).await.status, 200);
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_body_is_whole_after_an_endpoint_has_been_passed_over() {
     let upstream = Upstream::echo().await;
     let gateway = before(&format!("\"{}\", \"{upstream}\"", nobody().await), "").await;

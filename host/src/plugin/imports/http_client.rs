@@ -14,6 +14,7 @@ use super::fields;
 use crate::{
     body::Body,
     exchange::Chain,
+    forwarding::{TRACEPARENT, X_REQUEST_ID},
     plugin::{
         bindings::tollgate::plugin::{
             http_client::{Call, CallError, Host},
@@ -71,7 +72,13 @@ impl State {
         let patience = call.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         let own = patience.map(|patience| Instant::now() + patience);
         let deadline = own.map_or(exchange.deadline, |own| own.min(exchange.deadline));
-        let request = request(call, &upstream)?;
+        let mut request = request(call, &upstream)?;
+        // The call is a part of the exchange, in logs and traces too.
+        for name in [X_REQUEST_ID, TRACEPARENT] {
+            if let Some(value) = exchange.request.headers.get(&name) {
+                request.headers_mut().entry(name).or_insert_with(|| value.clone());
+            }
+        }
         Ok(Prepared { upstream, request, deadline })
     }
 
