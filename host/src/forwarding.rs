@@ -141,6 +141,10 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> HopByHop {
     if !headers.keys().any(is_hop_by_hop) {
         return HopByHop::default();
     }
+    // RFC 9112 §6.3: with both, the length counts for nothing; passed on, it would count again.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     let named = connection_options(headers);
     let found = HopByHop {
         upgrade: headers.contains_key(UPGRADE) && named.contains(&UPGRADE),
@@ -260,10 +264,6 @@ pub(crate) fn via(received: Version) -> HeaderValue {
 
 /// Makes an upstream's response the client's.
 pub(crate) fn finish_response(headers: &mut HeaderMap, received: Version) {
-    // RFC 9112 §6.3: with both, the length counts for nothing; passed on, it would count again.
-    if headers.contains_key(TRANSFER_ENCODING) {
-        headers.remove(CONTENT_LENGTH);
-    }
     strip_hop_by_hop(headers);
     append_to_list(headers, VIA, &via(received));
 }

@@ -41,6 +41,12 @@ fn fields_of_the_connection_end_here() {
 }
 
 #[test]
+fn a_length_beside_a_coding_ends_here_too() {
+    check_stripped(&[("transfer-encoding", "chunked"), ("content-length", "3")], &[]);
+    check_stripped(&[("content-length", "3")], &["content-length: 3"]);
+}
+
+#[test]
 fn a_client_cannot_have_its_host_removed() {
     check_stripped(&[("connection", "host"), ("host", "a")], &["host: a"]);
 }
