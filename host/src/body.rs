@@ -4,6 +4,7 @@
 mod timers;
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
@@ -138,9 +139,7 @@ impl Body {
     ///
     /// It has more than `limit` bytes, or ended early.
     pub(crate) async fn read(&mut self, limit: u64) -> Result<Bytes, ReadError> {
-        if matches!(self, Self::Client(_) | Self::Upstream(_)) {
-            self.begin().await?;
-        }
+        poll_fn(|cx| self.poll_begin(cx)).await?;
         if let Self::Begun { read, rest } = self {
             if let Err(error) = collect(read, rest, limit).await {
                 if let ReadError::Ended(error) = &error {
@@ -161,13 +160,26 @@ impl Body {
 }
 
 impl Body {
+    /// Lets the beginning come while others are waited for: a connection reads a body on only when
+    /// it is asked to.
+    pub(crate) async fn ask_for_beginning(&mut self) {
+        poll_fn(|cx| {
+            let _ = self.poll_begin(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Takes the first frame, which is all there is of most bodies and then needs no copy.
-    async fn begin(&mut self) -> Result<(), ReadError> {
-        let first = match self.frame().await {
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
+        if !matches!(self, Self::Client(_) | Self::Upstream(_)) {
+            return Poll::Ready(Ok(()));
+        }
+        let first = match ready!(Pin::new(&mut *self).poll_frame(cx)) {
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             Some(Err(error)) => {
                 *self = Self::Broken(error.clone());
-                return Err(ReadError::Ended(error));
+                return Poll::Ready(Err(ReadError::Ended(error)));
             }
             None => Bytes::new(),
         };
@@ -177,7 +189,7 @@ impl Body {
             let rest = Box::new(std::mem::replace(self, Self::Empty));
             Self::Begun { read: BytesMut::from(first), rest }
         };
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 }
 

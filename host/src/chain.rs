@@ -23,6 +23,11 @@ impl Chain {
         &self.uses
     }
 
+    /// Whether any plugin can ask for the request when it has been forwarded.
+    pub(crate) fn looks_back(&self) -> bool {
+        self.uses.iter().any(|plugin| plugin.wants_response() || plugin.wants_finish())
+    }
+
     /// Whether anything is to be done when an exchange has ended.
     pub(crate) fn wants_finish(&self) -> bool {
         self.uses.iter().any(|plugin| plugin.wants_finish())

@@ -38,6 +38,8 @@ pub(crate) use self::{
 pub(crate) struct Upstream {
     pub(crate) config: Arc<config::Upstream>,
     pub(crate) name: Arc<str>,
+    /// What `host` says in a plugin's own requests.
+    pub(crate) host_field: HeaderValue,
     tls: Option<Tls>,
     targets: ArcSwap<Targets>,
     /// Where in the schedule the next exchange goes.
@@ -83,6 +85,7 @@ impl Upstream {
         let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
         Ok(Self {
             name: config.name.as_str().into(),
+            host_field: host_field(&config.endpoints[0]),
             tls: config.tls.as_ref().map(|tls| Tls::new(tls, config.protocol)).transpose()?,
             targets: ArcSwap::default(),
             next: AtomicUsize::new(0),
@@ -91,16 +94,6 @@ impl Upstream {
                 .map(|class| metrics.client_duration.with_label_values(&[&config.name, class])),
             config: Arc::clone(config),
         })
-    }
-
-    /// What `host` says in a plugin's own requests: the first endpoint as configured.
-    pub(crate) fn host_field(&self) -> HeaderValue {
-        let endpoint = &self.config.endpoints[0];
-        let host = match endpoint.host.contains(':') {
-            true => format!("[{}]:{}", endpoint.host, endpoint.port),
-            false => format!("{}:{}", endpoint.host, endpoint.port),
-        };
-        HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("upstream"))
     }
 
     /// Puts other addresses in place; connections to addresses that stay are kept. `addresses`:
@@ -150,6 +143,15 @@ impl Upstream {
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
         self.durations[class].observe(duration.as_secs_f64());
     }
+}
+
+/// An endpoint's host and port as configured.
+fn host_field(endpoint: &config::Endpoint) -> HeaderValue {
+    let host = match endpoint.host.contains(':') {
+        true => format!("[{}]:{}", endpoint.host, endpoint.port),
+        false => format!("{}:{}", endpoint.host, endpoint.port),
+    };
+    HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("upstream"))
 }
 
 /// Why an upstream's (or a listener's) TLS configuration cannot be used.

@@ -71,15 +71,18 @@ impl Call {
     /// # Errors
     ///
     /// See [`CallError`]; a response of any status is none.
-    pub fn send(&self) -> Result<Response, CallError> {
+    pub fn send(self) -> Result<Response, CallError> {
         sys::send(self).map(|sys| Response { sys })
     }
 }
 
 /// Sends all calls at once and waits for all; the results are in the calls' order.
 #[must_use]
-pub fn send_all(calls: &[Call]) -> Vec<Result<Response, CallError>> {
-    sys::send_all(calls).into_iter().map(|result| result.map(|sys| Response { sys })).collect()
+pub fn send_all(calls: impl IntoIterator<Item = Call>) -> Vec<Result<Response, CallError>> {
+    sys::send_all(calls.into_iter())
+        .into_iter()
+        .map(|result| result.map(|sys| Response { sys }))
+        .collect()
 }
 
 /// Why a call got no response.

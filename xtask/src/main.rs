@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::build::Optimise;
 use crate::command::Tool;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
@@ -35,6 +36,9 @@ enum Chore {
         /// Only the plugins: a running gateway takes them over at once
         #[arg(long)]
         plugins: bool,
+        /// Leave out the gateway's optimisation as a whole, which takes minutes
+        #[arg(long, conflicts_with = "plugins")]
+        fast: bool,
     },
     /// Everything that must hold before a change is merged: format, lints, docs, examples, tests
     Test(test::Options),
@@ -69,15 +73,17 @@ fn main() -> ExitCode {
 fn run(chore: Chore, steps: &mut Steps) -> Result<()> {
     let workspace = Workspace::find()?;
     match chore {
-        Chore::Build { plugins: true } => build::plugins(&workspace, steps),
-        Chore::Build { plugins: false } => build::all(&workspace, steps),
+        Chore::Build { plugins: true, .. } => build::plugins(&workspace, steps),
+        Chore::Build { plugins: false, fast } => {
+            build::all(&workspace, Optimise::unless(fast), steps)
+        }
         Chore::Test(options) => test::all(&workspace, &options, steps),
         Chore::Demo { arguments } => {
-            build::all(&workspace, steps)?;
+            build::all(&workspace, Optimise::Whole, steps)?;
             Tool::new(workspace.binary("tollgate-demo")).args(arguments).take_over()
         }
         Chore::Bench { arguments } => {
-            build::all(&workspace, steps)?;
+            build::all(&workspace, Optimise::Whole, steps)?;
             Tool::new(workspace.binary("tollgate-bench")).args(arguments).take_over()
         }
     }

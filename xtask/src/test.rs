@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::build;
+use crate::build::{self, Optimise};
 use crate::command::Tool;
 use crate::steps::Steps;
 use crate::toolchain::{self, GUEST_TARGET};
@@ -14,7 +14,8 @@ use crate::workspace::Workspace;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Leave out documentation and dependencies, which rarely break
+    /// Leave out documentation and dependencies, which rarely break, and the gateway's optimisation
+    /// as a whole, which takes minutes
     #[arg(long)]
     fast: bool,
     /// Run only this step, with what earlier ones left (may be repeated)
@@ -57,7 +58,7 @@ pub(crate) fn all(workspace: &Workspace, options: &Options, steps: &mut Steps) -
         steps.run("format", || format(workspace))?;
     }
     if options.wants(Step::Build) {
-        build::all(workspace, steps)?;
+        build::all(workspace, Optimise::unless(options.fast), steps)?;
         steps.run("build the test components", || build::test_guests(workspace))?;
     }
     if options.wants(Step::Lints) {

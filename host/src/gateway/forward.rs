@@ -114,7 +114,7 @@ fn request(
 
 /// The header fields, taken rather than copied where nobody asks for them again.
 fn headers(exchange: &mut Exchange, route: &Route) -> HeaderMap {
-    let asked_again = !route.chain.uses().is_empty() || exchange.generation.access_log.is_some();
+    let asked_again = route.chain.looks_back() || exchange.generation.access_log.is_some();
     if asked_again {
         exchange.request.headers.clone()
     } else {

@@ -1,5 +1,5 @@
 //! CPU time of one hook. Nothing is measured while a hook is short, as almost all are: the first
-//! epoch that ends inside a hook starts the metering. Time spent waiting never counts.
+//! epoch that ends while the guest runs starts the metering. Time spent waiting never counts.
 
 use std::{
     pin::Pin,
@@ -13,11 +13,15 @@ use std::{
 
 use wasmtime::UpdateDeadline;
 
+use crate::clock::Coarse;
+
 /// What one instance's current hook has used.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    /// Whether the hook has lived through the end of an epoch.
-    running: AtomicBool,
+    /// The coarse clock when the guest last began to run, in milliseconds.
+    entered: AtomicU64,
+    /// Whether an epoch has ended while the guest ran.
+    measuring: AtomicBool,
     /// Nanoseconds used up to `mark`.
     used: AtomicU64,
     /// The thread's CPU clock when the guest last began to run, in nanoseconds.
@@ -33,22 +37,26 @@ pub(super) struct CpuExceeded {
 
 impl Meter {
     pub(super) fn reset(&self) {
-        self.running.store(false, Ordering::Relaxed);
+        self.measuring.store(false, Ordering::Relaxed);
         self.used.store(0, Ordering::Relaxed);
     }
 
-    /// At the end of each epoch inside the guest: lets others on this worker run, or ends the
-    /// hook.
+    /// At the end of each epoch inside the guest: starts the metering, later lets others on this
+    /// worker run, or ends the hook.
     pub(super) fn at_epoch(&self, limit: Duration) -> wasmtime::Result<UpdateDeadline> {
-        let now = thread_cpu();
-        if self.running.swap(true, Ordering::Relaxed) {
-            let since = now.saturating_sub(self.mark.load(Ordering::Relaxed));
-            let used = self.used.fetch_add(since, Ordering::Relaxed) + since;
-            if Duration::from_nanos(used) >= limit {
-                return Err(wasmtime::Error::new(CpuExceeded { limit }));
-            }
+        // The epoch has ended while the guest waited: it has only begun to run.
+        if self.entered.load(Ordering::Relaxed) == Coarse::now().as_millis() {
+            return Ok(UpdateDeadline::Continue(1));
         }
-        self.mark.store(now, Ordering::Relaxed);
+        let now = thread_cpu();
+        let since = now.saturating_sub(self.mark.swap(now, Ordering::Relaxed));
+        if !self.measuring.swap(true, Ordering::Relaxed) {
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        let used = self.used.fetch_add(since, Ordering::Relaxed) + since;
+        if Duration::from_nanos(used) >= limit {
+            return Err(wasmtime::Error::new(CpuExceeded { limit }));
+        }
         // The runtime's own yield lets sockets be looked at too; a plain wake-up would only let
         // the tasks run that are ready now, for dozens of epochs.
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
@@ -56,14 +64,15 @@ impl Meter {
 
     /// The guest goes on after a wait: what the thread did meanwhile was not the guest's.
     fn resume(&self) {
-        if self.running.load(Ordering::Relaxed) {
+        self.entered.store(Coarse::now().as_millis(), Ordering::Relaxed);
+        if self.measuring.load(Ordering::Relaxed) {
             self.mark.store(thread_cpu(), Ordering::Relaxed);
         }
     }
 
     /// The guest waits from now on.
     fn suspend(&self) {
-        if self.running.load(Ordering::Relaxed) {
+        if self.measuring.load(Ordering::Relaxed) {
             let since = thread_cpu().saturating_sub(self.mark.load(Ordering::Relaxed));
             self.used.fetch_add(since, Ordering::Relaxed);
         }

@@ -351,27 +351,27 @@ fn body_error(error: types::BodyError) -> BodyError {
     }
 }
 
-pub(crate) fn send(call: &Call) -> Result<Response, CallError> {
+pub(crate) fn send(call: Call) -> Result<Response, CallError> {
     http_client::send(&wire_call(call)).map(Response).map_err(call_error)
 }
 
-pub(crate) fn send_all(calls: &[Call]) -> Vec<Result<Response, CallError>> {
-    let calls: Vec<_> = calls.iter().map(wire_call).collect();
+pub(crate) fn send_all(calls: impl Iterator<Item = Call>) -> Vec<Result<Response, CallError>> {
+    let calls: Vec<_> = calls.map(wire_call).collect();
     let results = http_client::send_all(&calls);
     results.into_iter().map(|result| result.map(Response).map_err(call_error)).collect()
 }
 
-fn wire_call(call: &Call) -> http_client::Call {
+fn wire_call(call: Call) -> http_client::Call {
     http_client::Call {
-        upstream: call.upstream.clone(),
-        method: call.method.clone(),
-        target: call.target.clone(),
+        upstream: call.upstream,
+        method: call.method,
+        target: call.target,
         headers: call
             .headers
-            .iter()
-            .map(|field| types::Field { name: field.name.clone(), value: field.value.clone() })
+            .into_iter()
+            .map(|field| types::Field { name: field.name, value: field.value })
             .collect(),
-        body: call.body.clone(),
+        body: call.body,
         timeout_ms: millis(call.timeout),
     }
 }

@@ -266,18 +266,18 @@ fn invalid(what: &str, why: &str) -> Refused {
     Refused { what: what.to_owned(), reason: Reason::Invalid(why.to_owned()) }
 }
 
-pub(crate) fn send(call: &Call) -> Result<Response, CallError> {
+pub(crate) fn send(call: Call) -> Result<Response, CallError> {
     // The stand-in is taken out while it runs: it may look at the world itself.
     let Some(mut upstream) = world(|world| world.upstream.take()) else {
         return Err(CallError::UnknownUpstream);
     };
-    let result = upstream(call);
+    let result = upstream(&call);
     world(|world| world.upstream = Some(upstream));
     result
 }
 
-pub(crate) fn send_all(calls: &[Call]) -> Vec<Result<Response, CallError>> {
-    calls.iter().map(send).collect()
+pub(crate) fn send_all(calls: impl Iterator<Item = Call>) -> Vec<Result<Response, CallError>> {
+    calls.map(send).collect()
 }
 
 pub(crate) fn take(

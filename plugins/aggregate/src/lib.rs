@@ -52,7 +52,7 @@ impl Plugin for Aggregate {
         let mut body = String::from("{");
         let mut partial = Vec::new();
         let mut freshness = Freshness::new();
-        for (i, (call, result)) in self.calls.iter().zip(http::send_all(&calls)).enumerate() {
+        for (i, (call, result)) in self.calls.iter().zip(http::send_all(calls)).enumerate() {
             if i > 0 {
                 body.push(',');
             }

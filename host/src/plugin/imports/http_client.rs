@@ -93,7 +93,9 @@ impl State {
 impl Prepared {
     async fn send(self) -> Result<Response<Body>, CallError> {
         let sent = self.upstream.call(self.request, self.deadline).await;
-        sent.map_err(|error| call_error(&error))
+        let mut response = sent.map_err(|error| call_error(&error))?;
+        response.body_mut().ask_for_beginning().await;
+        Ok(response)
     }
 }
 
@@ -111,7 +113,7 @@ fn request(call: Call, upstream: &Upstream) -> Result<Request<Body>, CallError> 
     *request.method_mut() = method;
     *request.uri_mut() = Uri::from(target);
     *request.headers_mut() = headers(call.headers)?;
-    request.headers_mut().insert(HOST, upstream.host_field());
+    request.headers_mut().insert(HOST, upstream.host_field.clone());
     Ok(request)
 }
 

@@ -133,9 +133,7 @@ fn respond_with(calls: &[config::Call]) -> Result<Verdict, Error> {
 }
 
 fn send_all(calls: &[config::Call]) -> Vec<Result<Response, http::CallError>> {
-    let calls: Vec<_> =
-        calls.iter().map(|call| http::Call::get(&call.upstream, &call.target)).collect();
-    http::send_all(&calls)
+    http::send_all(calls.iter().map(|call| http::Call::get(&call.upstream, &call.target)))
 }
 
 fn report(result: &Result<Response, http::CallError>) -> String {
