@@ -1,5 +1,6 @@
 //! Where things are, and how each program is started.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,9 +21,8 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) fn prepare(tollgate: Option<PathBuf>) -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no repository")?;
-        let root = root.to_owned();
-        let helpers = std::env::current_exe().context("cannot find this program")?;
+        let root = find_root()?;
+        let helpers = env::current_exe().context("cannot find this program")?;
         let helpers = helpers.parent().context("this program is in no folder")?.to_owned();
         let tollgate = tollgate.unwrap_or_else(|| root.join("target/release/tollgate"));
         let tools = Tools::find(helpers, tollgate)?;
@@ -118,4 +118,18 @@ impl Setting {
         let program = self.tools.helper("bench-upstream").to_string_lossy().into_owned();
         vec![program, format!("127.0.0.1:{port}")]
     }
+}
+
+/// Where cargo says that it runs, else the current folder, or one above it. Not where this was
+/// compiled: a checkout may have been moved or copied since.
+fn find_root() -> Result<PathBuf> {
+    let start = match env::var_os("CARGO_MANIFEST_DIR") {
+        Some(manifest) => PathBuf::from(manifest),
+        None => env::current_dir().context("there is no current folder")?,
+    };
+    let is_root = |folder: &&Path| folder.join("bench/configs").is_dir();
+    let root = start.ancestors().find(is_root).map(Path::to_owned);
+    root.with_context(|| {
+        format!("{} is not inside of the repository; call it from there", start.display())
+    })
 }

@@ -5,7 +5,10 @@ mod status;
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,7 +23,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::Semaphore,
 };
 
 use crate::{
@@ -54,7 +57,7 @@ struct Endpoints {
     metrics: Arc<Metrics>,
     reloads: Status,
     triggers: Triggers,
-    stop: watch::Receiver<Option<Instant>>,
+    draining: Arc<AtomicBool>,
     token: Option<Secret>,
     started: Instant,
 }
@@ -79,7 +82,7 @@ impl Admin {
         metrics: Arc<Metrics>,
         reloads: Status,
         triggers: Triggers,
-        stop: watch::Receiver<Option<Instant>>,
+        draining: Arc<AtomicBool>,
     ) {
         let socket = match TcpListener::from_std(self.socket) {
             Ok(socket) => socket,
@@ -88,7 +91,7 @@ impl Admin {
         let started = Instant::now();
         let token = self.token;
         let endpoints =
-            Arc::new(Endpoints { gateway, metrics, reloads, triggers, stop, token, started });
+            Arc::new(Endpoints { gateway, metrics, reloads, triggers, draining, token, started });
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
@@ -126,7 +129,9 @@ impl Endpoints {
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Reply {
-        if let Err(reason) = check_site(request) {
+        // A page of another site has no token: who shows it may come by any name.
+        let known = self.token.is_some() && self.is_authorized(request);
+        if !known && let Err(reason) = check_site(request) {
             return text(StatusCode::FORBIDDEN, reason);
         }
         match (request.uri().path(), request.method()) {
@@ -146,7 +151,7 @@ impl Endpoints {
 
     /// 503 while draining. A reload that was refused does not make it so: what runs is sound.
     fn ready(&self) -> Reply {
-        if self.stop.borrow().is_some() {
+        if self.draining.load(Relaxed) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
         let mut body = "ready\n".to_owned();
@@ -184,7 +189,7 @@ impl Endpoints {
 
     fn status(&self) -> Reply {
         let last = self.reloads.lock().clone();
-        let draining = self.stop.borrow().is_some();
+        let draining = self.draining.load(Relaxed);
         let status =
             status::of(&self.gateway.current(), last.as_ref(), draining, self.started.elapsed());
         json(StatusCode::OK, &status)

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use crate::{
     body::Body,
     exchange::Exchange,
-    generation::{Builder, Generation},
+    generation::{Builder, Draft, Generation},
     listener::Client,
     plugin::{Use, Verdict},
     server::{self, Options},
@@ -33,7 +33,9 @@ impl Bench {
         let options = Options { config: config.to_owned(), compiled_cache: None, log: None };
         let builder = server::builder(&options).expect("the machine runs the engine");
         let runtime = server::runtime().expect("a runtime");
-        let current = runtime.block_on(builder.build(config, None)).expect("a sound configuration");
+        let current = runtime
+            .block_on(builder.build(Draft::read(config), None))
+            .expect("a sound configuration");
         let peer = "127.0.0.1:1".parse().expect("an address");
         let client = Arc::new(Client::new(peer, None, None));
         Self { runtime, builder, current: Arc::new(current), client }
@@ -93,7 +95,8 @@ impl Bench {
     ///
     /// The configuration has become faulty.
     pub fn reload(&self, config: &Path) {
-        let next = self.runtime.block_on(self.builder.build(config, Some(&self.current)));
+        let next =
+            self.runtime.block_on(self.builder.build(Draft::read(config), Some(&self.current)));
         next.expect("a sound configuration");
     }
 }

@@ -69,6 +69,8 @@ pub(crate) enum BodyError {
     ClientIdle { limit: Duration },
     #[error("the client ended its body early")]
     ClientAborted,
+    #[error("the client took up nothing for {limit:?}")]
+    ClientStalled { limit: Duration },
     #[error("the upstream sent nothing for {limit:?}")]
     UpstreamIdle { limit: Duration },
     #[error("the upstream ended its body early")]
@@ -313,6 +315,9 @@ impl UpstreamBody {
             Some(Ok(frame)) => {
                 if self.incoming.is_end_stream() {
                     self.give_back();
+                } else if let Some(deadline) = self.deadline.as_ref().filter(|at| at.is_over()) {
+                    // An upstream that always has more would never be waited for.
+                    return Poll::Ready(Some(Err(BodyError::Deadline { limit: deadline.limit })));
                 }
                 Some(Ok(frame))
             }

@@ -54,7 +54,9 @@ pub struct Config {
     pub upstreams: BTreeMap<String, Arc<Upstream>>,
     pub routes: Vec<Route>,
     pub limits: Limits,
-    /// How long open exchanges may go on after SIGTERM.
+    /// How long to go on accepting after SIGTERM; `None`: not at all.
+    pub drain_delay: Option<Duration>,
+    /// How long open exchanges may go on after that.
     pub drain: Duration,
     pub telemetry: Telemetry,
     /// The file as read, for faults that only a plugin can find.
@@ -65,6 +67,16 @@ pub struct Config {
 pub struct Listener {
     pub address: SocketAddr,
     pub tls: Option<ListenerTls>,
+    /// Every request is sent to https; of cleartext listeners only.
+    pub redirect_to_https: Option<RedirectToHttps>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RedirectToHttps {
+    /// Default 443, which is not written out.
+    pub port: u16,
+    /// A redirection; default 308.
+    pub status: StatusCode,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -283,6 +295,8 @@ pub struct Limits {
     pub body_idle: Duration,
     /// Between two requests. Default 75 s.
     pub keepalive_idle: Duration,
+    /// For a tunnel on which neither side sends anything; `None`: no bound. Default 1 h.
+    pub tunnel_idle: Option<Duration>,
     /// Default 64 KiB; at least 8 KiB.
     pub max_header_bytes: usize,
     /// Default 100.
@@ -329,10 +343,16 @@ pub struct AccessLog {
 ///
 /// Every fault there is, in the order of the file; the configuration is to blame.
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text, path),
-        Err(error) => Err(vec![Fault::unreadable(path, &error)]),
-    }
+    load_noting(path, &|_| {})
+}
+
+/// As [`load`]; `note` is told of each file that `${file:..}` names, before it is read.
+pub(crate) fn load_noting(path: &Path, note: &dyn Fn(&Path)) -> Result<Config, Vec<Fault>> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| vec![Fault::unreadable(path, &error)])?;
+    let parsed = Document::parse_noting(&text, path, note);
+    let (document, found) = parsed.map_err(|fault| vec![fault])?;
+    check::check(document, found)
 }
 
 /// Checks `text` as if `path` held it.

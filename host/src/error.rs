@@ -46,7 +46,8 @@ impl Error {
             BodyError::TooLarge { limit } => Some(Self::BodyTooLarge { limit }),
             BodyError::ClientIdle { limit } => Some(Self::RequestTimeout { limit }),
             BodyError::ClientAborted => Some(Self::BadRequest("the request body ended early")),
-            BodyError::UpstreamIdle { .. }
+            BodyError::ClientStalled { .. }
+            | BodyError::UpstreamIdle { .. }
             | BodyError::UpstreamAborted
             | BodyError::Deadline { .. } => None,
         }

@@ -20,7 +20,7 @@ use crate::{
     router::Params,
 };
 
-pub(crate) use self::finish::{BrokenOff, End};
+pub(crate) use self::finish::{BrokenOff, End, refused};
 
 /// How long the plugins of a chain may take in all, each way, where the route sets no `timeout`.
 const CHAIN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,6 +37,13 @@ const MAX_ATTRIBUTE_BYTES: usize = 8 * 1024;
 pub(crate) struct Exchange {
     /// `Some` until the end.
     state: Option<Box<State>>,
+}
+
+/// Until when all of an exchange may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) at: Instant,
+    pub(crate) limit: Duration,
 }
 
 /// What is known of an exchange.
@@ -162,6 +169,12 @@ impl State {
         }
         self.route = Some(route);
         self.params = params;
+    }
+
+    /// The exchange's own end, where its route sets one.
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        let limit = self.route.as_ref()?.timeout?;
+        Some(Bound { at: self.deadline, limit })
     }
 
     /// The upstream has had its time; the plugins get theirs once more.

@@ -1,5 +1,6 @@
 //! The way of an exchange. Start reading here.
 
+mod https;
 mod forward;
 mod response;
 
@@ -136,8 +137,11 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
     Ok(())
 }
 
-/// Finds the route, or answers that there is none.
+/// Finds the route, or answers that there is none, or that it is to be found by https.
 fn choose_route(exchange: &mut Exchange) {
+    if !exchange.is_answered() {
+        https::redirect(exchange);
+    }
     if exchange.is_answered() {
         return;
     }

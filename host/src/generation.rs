@@ -21,7 +21,7 @@ use crate::{
     upstream::Upstream,
 };
 
-pub(crate) use self::build::{Builder, Failure};
+pub(crate) use self::build::{Builder, Draft, Failure};
 
 /// The running state.
 pub(crate) struct Generation {

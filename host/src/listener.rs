@@ -2,8 +2,10 @@
 
 mod client;
 mod connection;
+mod framing;
 mod io;
 mod sockets;
+mod stream;
 pub(crate) mod tls;
 mod watch;
 

@@ -44,8 +44,9 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response<Body> {
     response
 }
 
-/// A whole HTTP/1.1 message for a connection whose request head never became a request.
-pub(crate) fn raw(status: StatusCode) -> Bytes {
+/// A whole HTTP/1.1 message for a connection whose request head never became a request, and how
+/// long its body is.
+pub(crate) fn raw(status: StatusCode) -> (Bytes, usize) {
     let kind = match status {
         StatusCode::URI_TOO_LONG => URI_TOO_LONG,
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => HEADER_TOO_LARGE,
@@ -58,7 +59,7 @@ pub(crate) fn raw(status: StatusCode) -> Bytes {
         kind.status,
         body.len()
     );
-    [head.as_bytes(), &body].concat().into()
+    ([head.as_bytes(), &body].concat().into(), body.len())
 }
 
 fn json(kind: &Kind, detail: Option<String>, request_id: &str) -> Bytes {

@@ -21,7 +21,7 @@ pub(crate) use self::stamps::Stamps;
 use crate::{
     config::Pointer,
     gateway::Gateway,
-    generation::{Builder, Failure, Generation},
+    generation::{Builder, Draft, Failure, Generation},
     server::{Failed, runtime},
 };
 
@@ -87,7 +87,8 @@ pub(crate) struct Reloader {
     /// Generations that exchanges still use. They are dropped here and not by the last exchange:
     /// giving back a plugin's memory takes time that a worker does not have.
     retired: Vec<Arc<Generation>>,
-    /// The files as the latest attempt found them.
+    /// The files as the latest attempt found them: those of the running generation, and where it was
+    /// refused, those that it named too.
     seen: Stamps,
 }
 
@@ -113,7 +114,7 @@ impl Reloader {
     }
 
     async fn run(mut self, mut triggers: mpsc::Receiver<Trigger>, mut files: Files) {
-        files.follow(&self.path, &self.gateway.current().config);
+        files.follow(&self.seen, &self.gateway.current().config.plugin_directory);
         let mut housekeeping = interval(HOUSEKEEPING);
         loop {
             let trigger = tokio::select! {
@@ -130,7 +131,7 @@ impl Reloader {
             let Some(trigger) = trigger else { return };
             let (by, replies) = gather(trigger, &mut triggers).await;
             let outcome = self.reload(by).await;
-            files.follow(&self.path, &self.gateway.current().config);
+            files.follow(&self.seen, &self.gateway.current().config.plugin_directory);
             for reply in replies {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(outcome.clone());
@@ -142,15 +143,19 @@ impl Reloader {
     async fn reload(&mut self, by: &'static str) -> Outcome {
         let started = Instant::now();
         let current = self.gateway.current();
-        let before = self.seen.again();
-        let built = self.builder.build(&self.path, Some(&current)).await;
+        let mut seen = current.stamps.again();
+        let draft = Draft::read(&self.path);
+        // A refused configuration may name files that the running one does not: one of them may be
+        // what has to be put right.
+        seen.join(draft.stamps.clone());
+        let built = self.builder.build(draft, Some(&current)).await;
         let outcome = match built.and_then(|next| same_start(&current, next)) {
             Ok(next) => {
                 self.seen = next.stamps.clone();
                 Ok(self.swap(next))
             }
             Err(failure) => {
-                self.seen = before;
+                self.seen = seen;
                 Err(failure.to_string())
             }
         };

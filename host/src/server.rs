@@ -8,7 +8,10 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -18,9 +21,9 @@ use tokio::sync::watch;
 use self::signals::Signals;
 use crate::{
     admin::Admin,
-    config::{self, Config},
+    config::Config,
     gateway::Gateway,
-    generation::{Builder, Failure},
+    generation::{Builder, Draft, Failure},
     listener::Sockets,
     plugin::{Components, Engine, RateLimits},
     reload::{self, Reloader},
@@ -59,9 +62,11 @@ pub enum Failed {
 pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Failed> {
     let control = runtime()?;
     let mut builder = builder(options)?;
-    builder.workers = workers(options)?;
+    let draft = Draft::read(&options.config);
+    let workers = draft.config.as_ref().ok().and_then(|config| config.workers);
+    builder.workers = workers.map_or_else(available, NonZeroUsize::get);
     let generation = control
-        .block_on(builder.build(&options.config, None))
+        .block_on(builder.build(draft, None))
         .map_err(|failure: Failure| Failed::Config(failure.to_string()))?;
     let config = generation.config.clone();
     start_log(options, &config);
@@ -85,16 +90,28 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     let threads = workers::start(&config, sockets, &gateway, &metrics, workers, &stopped)?;
     let (reloader, status) = Reloader::new(options.config.clone(), builder, Arc::clone(&gateway));
     let triggers = reload::start(reloader)?;
-    control.spawn(admin.serve(Arc::clone(&gateway), metrics, status, triggers.clone(), stopped));
+    let draining = Arc::new(AtomicBool::new(false));
+    let (shared, seen) = (Arc::clone(&gateway), Arc::clone(&draining));
+    control.spawn(admin.serve(shared, metrics, status, triggers.clone(), seen));
     // Before anybody is told that the gateway runs: from then on a signal means a drain.
     let mut signals = control.block_on(async { Signals::listen() });
     ready(&listening);
 
     control.block_on(signals.until_told_to_stop(&triggers));
-    let drain = gateway.current().config.drain;
-    tracing::info!(limit = ?drain, "draining");
-    stop.send_replace(Some(Instant::now() + drain));
-    control.block_on(signals.or_told_again(workers::ended(threads)));
+    draining.store(true, Ordering::Relaxed);
+    let config = gateway.current().config.clone();
+    if let Some(delay) = config.drain_delay {
+        tracing::info!(?delay, "no longer ready; going on for a while");
+        let delayed = async move { tokio::time::sleep(delay).await };
+        if control.block_on(signals.or_told_again(delayed)).is_err() {
+            return Ok(());
+        }
+    }
+    tracing::info!(limit = ?config.drain, "draining");
+    stop.send_replace(Some(Instant::now() + config.drain));
+    if control.block_on(signals.or_told_again(workers::ended(threads))).is_ok() {
+        tracing::info!("all connections are closed");
+    }
     Ok(())
 }
 
@@ -104,13 +121,6 @@ pub struct Listening {
     /// Each with whether it speaks TLS, in the configuration's order.
     pub listeners: Vec<(SocketAddr, bool)>,
     pub admin: SocketAddr,
-}
-
-/// How many workers the configuration asks for; it is read once more when all of it is built.
-fn workers(options: &Options) -> Result<usize, Failed> {
-    let config = config::load(&options.config)
-        .map_err(|faults| Failed::Config(Failure(faults).to_string()))?;
-    Ok(config.workers.map_or_else(available, NonZeroUsize::get))
 }
 
 /// Cores that the process may use.

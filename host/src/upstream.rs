@@ -51,6 +51,8 @@ pub(crate) struct Upstream {
 /// Every address that the endpoints have at present, and the order in which they serve.
 #[derive(Default)]
 struct Targets {
+    /// Of each endpoint, in the configuration's order.
+    of_endpoints: Vec<Vec<SocketAddr>>,
     all: Vec<Arc<Target>>,
     schedule: Schedule,
 }
@@ -112,7 +114,17 @@ impl Upstream {
                 weights.push(endpoint.weight);
             }
         }
-        self.targets.store(Arc::new(Targets { schedule: Schedule::new(&weights), all }));
+        let (of_endpoints, schedule) = (addresses.to_vec(), Schedule::new(&weights));
+        self.targets.store(Arc::new(Targets { of_endpoints, all, schedule }));
+    }
+
+    /// The addresses of an endpoint that this upstream has too; none where it has not.
+    fn addresses_of(&self, endpoint: &config::Endpoint) -> Vec<SocketAddr> {
+        let same =
+            |own: &config::Endpoint| (&own.host, own.port) == (&endpoint.host, endpoint.port);
+        let targets = self.targets.load();
+        let found = self.config.endpoints.iter().position(same);
+        found.and_then(|at| targets.of_endpoints.get(at)).cloned().unwrap_or_default()
     }
 
     /// Addresses at present, for `/status`.
@@ -137,6 +149,11 @@ impl Upstream {
             Some(&targets.all[index])
         });
         turns.find(|target| !refused.contains(&target.address)).map(Arc::clone)
+    }
+
+    /// Whether there is an address beside those that have refused.
+    fn has_other_than(&self, refused: &[SocketAddr]) -> bool {
+        self.targets.load().all.iter().any(|target| !refused.contains(&target.address))
     }
 
     fn observe(&self, status: http::StatusCode, duration: Duration) {

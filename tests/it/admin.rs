@@ -162,3 +162,19 @@ async fn status_tells_what_runs() {
     assert_eq!(status["upstreams"][0]["addresses"], serde_json::json!([upstream.to_string()]));
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn who_has_the_token_may_come_by_any_name() {
+    let with_token = format!("admin: {{ address: 127.0.0.1:0, token: secret }}\n{ROUTE}");
+    for (config, known) in [(with_token.as_str(), 200), (ROUTE, 403)] {
+        let gateway = Gateway::start(config).await;
+        for (token, expected) in [("Bearer secret", known), ("Bearer wrong", 403), ("", 403)] {
+            let fields = [("host", "gateway.internal:9901"), ("authorization", token)];
+            for path in ["/metrics", "/status"] {
+                let reply = client::get(gateway.admin_address(), path, &fields).await;
+                assert_eq!(reply.status, expected, "{path} with {token:?}");
+            }
+        }
+        gateway.stop().await;
+    }
+}

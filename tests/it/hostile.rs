@@ -6,6 +6,7 @@ mod heads;
 mod limits;
 mod smuggling;
 mod http2;
+mod stalls;
 
 use tollgate_tests::{Gateway, Recorder, raw::status, recorder::Act};
 

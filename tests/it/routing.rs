@@ -3,6 +3,7 @@
 mod matching;
 mod paths;
 mod ends;
+mod https;
 
 use std::fmt::Write as _;
 

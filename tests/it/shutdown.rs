@@ -151,3 +151,31 @@ async fn a_drain_has_an_end() {
     gateway.ended().await;
     client.rest().await;
 }
+
+async fn unready(gateway: &Gateway) {
+    wait::until("it is not ready", async || {
+        (gateway.admin("/readyz").await.status == 503).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn before_the_drain_it_goes_on_accepting_and_says_that_it_is_not_ready() {
+    let (gateway, ..) = waiting("drain_delay: 1h").await;
+    gateway.signal(libc::SIGTERM);
+    unready(&gateway).await;
+    assert_eq!(gateway.get("/ping", &[]).await.text(), "pong");
+    assert_eq!(gateway.status().await["draining"], true);
+    // Told again, it does not wait for the hour's end.
+    gateway.signal(libc::SIGTERM);
+    assert!(gateway.ended().await.0.success());
+}
+
+#[tokio::test]
+async fn after_the_delay_the_port_is_closed() {
+    let (gateway, ..) = waiting("drain_delay: 500ms").await;
+    gateway.signal(libc::SIGTERM);
+    unready(&gateway).await;
+    closed(&gateway).await;
+    assert!(gateway.ended().await.0.success());
+}

@@ -8,6 +8,7 @@ use tollgate_tests::{
     Gateway, RawClient, Upstream,
     client::{Body, full},
     raw::status,
+    wait,
 };
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
@@ -37,13 +38,16 @@ async fn before(upstream: &Upstream) -> Gateway {
     Gateway::start(&config(upstream)).await
 }
 
+async fn before_with(upstream: &Upstream, limits: &str) -> Gateway {
+    Gateway::start(&format!("limits: {{ {limits} }}\n{}", config(upstream))).await
+}
+
 fn config(upstream: &Upstream) -> String {
     format!(
-        r#"
-        workers: 1
-        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
-        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
-        "#
+        "workers: 1
+upstreams: {{ u: {{ endpoints: [\"{upstream}\"] }} }}
+routes: [{{ name: all, match: {{ path: \"/{{*rest}}\" }}, upstream: u }}]
+"
     )
 }
 
@@ -167,4 +171,34 @@ async fn an_upgraded_connection_counts_as_one_until_it_ends() {
     assert!(open >= 1.0, "the tunnel is one of {open}");
     drop(client);
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_tunnel_on_which_nobody_says_anything_is_closed_and_lets_go_of_all() {
+    let upstream = Upstream::new(echo).await;
+    let gateway = before_with(&upstream, "tunnel_idle: 1s").await;
+    let mut client = upgrade(&gateway).await;
+    check_echo(&mut client, "one").await;
+    assert_eq!(client.rest().await, "");
+    wait::until("its slot is free", async || {
+        (gateway.metric("tollgate_connections", &[]).await == 0.0).then_some(())
+    })
+    .await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_tunnel_on_which_somebody_says_something_stays_open() {
+    let upstream = Upstream::new(echo).await;
+    for limits in ["tunnel_idle: 1s", "tunnel_idle: none"] {
+        let gateway = before_with(&upstream, limits).await;
+        let mut client = upgrade(&gateway).await;
+        let mut words = tokio::time::interval(std::time::Duration::from_millis(300));
+        for _ in 0..6 {
+            words.tick().await;
+            check_echo(&mut client, "still").await;
+        }
+        drop(client);
+        gateway.stop().await;
+    }
 }

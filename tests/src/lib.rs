@@ -11,6 +11,7 @@ pub mod admin;
 pub mod process;
 pub mod client;
 pub mod raw;
+pub mod frames;
 pub mod tls;
 pub mod upstream;
 pub mod recorder;

@@ -1,5 +1,6 @@
 //! Where things are: the repository, cargo's output, the crates that become components.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,12 +30,9 @@ pub(crate) struct Guest {
 }
 
 impl Workspace {
-    /// The repository this program was built from.
+    /// The repository that it is called in.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask is not inside a repository")?
-            .to_owned();
+        let root = find_root()?;
         let metadata = cargo_metadata(&root.join("Cargo.toml"))?;
         let cargo_output = path_member(&metadata, "target_directory")?;
         Ok(Self { root, cargo_output })
@@ -92,6 +90,22 @@ impl Guest {
             cargo_output: path_member(&metadata, "target_directory")?,
         })
     }
+}
+
+/// Where cargo says that it runs this program from, else the current folder, or one above it. Not
+/// where it was compiled: a checkout may have been moved or copied since.
+fn find_root() -> Result<PathBuf> {
+    let start = match env::var_os("CARGO_MANIFEST_DIR") {
+        Some(manifest) => PathBuf::from(manifest),
+        None => env::current_dir().context("there is no current folder")?,
+    };
+    let is_root = |folder: &&Path| {
+        folder.join("Cargo.toml").is_file() && folder.join("xtask/Cargo.toml").is_file()
+    };
+    let root = start.ancestors().find(is_root).map(Path::to_owned);
+    root.with_context(|| {
+        format!("{} is not inside of this repository; call it from there", start.display())
+    })
 }
 
 fn cargo_metadata(manifest: &Path) -> Result<Value> {

@@ -1,5 +1,6 @@
 //! Where the demo finds its configuration and leaves its files.
 
+use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -12,11 +13,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn find(gateway: Option<PathBuf>) -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .nth(2)
-            .context("the demo is not inside a repository")?
-            .to_owned();
+        let root = find_root()?;
         let gateway = gateway.unwrap_or_else(|| root.join("target/release/tollgate"));
         Ok(Self { root, gateway })
     }
@@ -47,4 +44,18 @@ impl Place {
     pub(crate) fn output(&self) -> PathBuf {
         self.root.join("target/demo")
     }
+}
+
+/// Where cargo says that it runs, else the current folder, or one above it. Not where this was
+/// compiled: a checkout may have been moved or copied since.
+fn find_root() -> Result<PathBuf> {
+    let start = match env::var_os("CARGO_MANIFEST_DIR") {
+        Some(manifest) => PathBuf::from(manifest),
+        None => env::current_dir().context("there is no current folder")?,
+    };
+    let is_root = |folder: &&Path| folder.join("examples/demo/tollgate.yaml").is_file();
+    let root = start.ancestors().find(is_root).map(Path::to_owned);
+    root.with_context(|| {
+        format!("{} is not inside of the repository; call it from there", start.display())
+    })
 }

@@ -47,6 +47,10 @@ impl Deadline {
         Self { at: at.into(), limit, sleep: None }
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.at
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let at = self.at;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));

@@ -16,7 +16,7 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 use super::{
     Config, Fault, Faults,
     document::Document,
-    file::{self, DurationText, List, SizeText, Table},
+    file::{self, DurationOrNone, DurationText, List, SizeText, Table},
     pointer::Pointer,
     structure, units,
 };
@@ -46,6 +46,7 @@ pub(super) fn check(document: Document, found: Vec<Fault>) -> Result<Config, Vec
         upstreams,
         routes,
         limits: settings::check_limits(&root.key("limits"), file.limits.as_ref()),
+        drain_delay: root.duration_or_none("drain_delay", file.drain_delay.as_ref(), None),
         drain: root.duration("drain", file.drain.as_ref(), Duration::from_secs(30)),
         telemetry: settings::check_telemetry(&root.key("telemetry"), file.telemetry.as_ref()),
         document: Arc::clone(&document),
@@ -114,6 +115,20 @@ impl<'a> Spot<'a> {
     fn duration(&self, key: &str, text: Option<&DurationText>, default: Duration) -> Duration {
         let given = text.and_then(|text| self.key(key).keep(units::duration(&text.0)));
         given.unwrap_or(default)
+    }
+
+    /// `None`: the file says `none`.
+    fn duration_or_none(
+        &self,
+        key: &str,
+        text: Option<&DurationOrNone>,
+        default: Option<Duration>,
+    ) -> Option<Duration> {
+        match text {
+            None => default,
+            Some(DurationOrNone(text)) if text.0 == "none" => None,
+            Some(DurationOrNone(text)) => self.key(key).keep(units::duration(&text.0)).or(default),
+        }
     }
 
     /// Bytes, in whatever type of number the caller wants.

@@ -61,8 +61,23 @@ impl Document {
     ///
     /// The text is no YAML.
     pub(super) fn parse(text: &str, path: &Path) -> Result<(Self, Vec<Fault>), Fault> {
+        Self::parse_noting(text, path, &|_| {})
+    }
+
+    /// As [`Self::parse`]; `note` is told of each file that a value names, before it is read.
+    pub(super) fn parse_noting(
+        text: &str,
+        path: &Path,
+        note: &dyn Fn(&Path),
+    ) -> Result<(Self, Vec<Fault>), Fault> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse_with(text, path, &|name| substitute::from_system(folder, name))
+        let lookup = |name: &str| {
+            if let Some(file) = name.strip_prefix("file:") {
+                note(&folder.join(file));
+            }
+            substitute::from_system(folder, name)
+        };
+        Self::parse_with(text, path, &lookup)
     }
 
     /// `lookup`: the text that `${name}` stands for.

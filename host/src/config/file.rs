@@ -19,7 +19,8 @@ use serde_json::Value;
 
 pub(super) use self::{
     listeners::{
-        AdminFile, CertificateFile, ClientAuthFile, ListenerFile, ListenerTlsFile, TlsVersionFile,
+        AdminFile, CertificateFile, ClientAuthFile, ListenerFile, ListenerTlsFile,
+        RedirectToHttpsFile, RedirectToHttpsTableFile, TlsVersionFile,
     },
     plugins::{
         GrantsFile, Isolation, OnErrorFile, PluginFile, UseFile, UseLimitsFile, UseTableFile,
@@ -32,7 +33,7 @@ pub(super) use self::{
         BalanceFile, EndpointFile, KeepaliveFile, ProtocolFile, TimeoutsFile, UpstreamFile,
         UpstreamTlsFile,
     },
-    values::{DurationText, PercentText, SizeOrNone, SizeText},
+    values::{DurationOrNone, DurationText, PercentText, SizeOrNone, SizeText},
 };
 
 /// A list in which null stands for what was reported and taken out.
@@ -72,7 +73,10 @@ pub(super) struct File {
     pub(super) routes: Option<List<RouteFile>>,
     /// Limits of client connections.
     pub(super) limits: Option<LimitsFile>,
-    /// How long open exchanges may go on after SIGTERM.
+    /// How long to go on accepting after SIGTERM, for load balancers to see that `/readyz` says 503.
+    #[schemars(extend("default" = "none"))]
+    pub(super) drain_delay: Option<DurationOrNone>,
+    /// How long open exchanges may go on after that.
     #[schemars(extend("default" = "30s"))]
     pub(super) drain: Option<DurationText>,
     pub(super) telemetry: Option<TelemetryFile>,

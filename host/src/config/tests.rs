@@ -165,6 +165,7 @@ fn every_default_is_safe_and_as_documented() {
             header_timeout: Duration::from_secs(10),
             body_idle: Duration::from_secs(30),
             keepalive_idle: Duration::from_secs(75),
+            tunnel_idle: Some(Duration::from_secs(3600)),
             max_header_bytes: 64 << 10,
             max_headers: 100,
             max_uri_bytes: 16 << 10,
@@ -728,4 +729,52 @@ proptest! {
             prop_assert!(faults.iter().all(|fault| fault.place.line <= lines), "{faults:?}");
         }
     }
+}
+
+#[test]
+fn a_listener_that_redirects_is_a_cleartext_one() {
+    check_faults(
+        "listeners:
+  - address: 127.0.0.1:0
+    redirect_to_https: true
+    tls: { certificates: [{ certificate: a, key: b }] }
+  - { address: 127.0.0.1:0, redirect_to_https: { port: 0, status: 200 } }
+  - { address: 127.0.0.1:0, redirect_to_https: 443 }
+",
+        &[
+            "tollgate.yaml:3:5: listeners[0].redirect_to_https: cannot stand beside `tls`",
+            "tollgate.yaml:5:56: listeners[1].redirect_to_https.port: must be at least 1",
+            "tollgate.yaml:5:67: listeners[1].redirect_to_https.status: must be 301, 302, 303, 307 or 308",
+            "tollgate.yaml:6:48: listeners[2].redirect_to_https: must be `true`, `false` or `{ port: 443, status: 308 }`",
+        ],
+    );
+    let config = check_ok(
+        "listeners:
+  - { address: 127.0.0.1:0, redirect_to_https: true }
+  - { address: 127.0.0.1:0, redirect_to_https: { status: 301 } }
+  - { address: 127.0.0.1:0, redirect_to_https: false }
+",
+    );
+    let redirects: Vec<_> = config.listeners.iter().map(|l| l.redirect_to_https).collect();
+    let to = |status| Some(RedirectToHttps { port: 443, status });
+    let expected = [to(StatusCode::PERMANENT_REDIRECT), to(StatusCode::MOVED_PERMANENTLY), None];
+    assert_eq!(redirects, expected);
+}
+
+#[test]
+fn some_times_may_be_none() {
+    let limits = |text: &str| check_ok(&format!("listeners: [{{ address: 127.0.0.1:0 }}]\n{text}"));
+    let hour = Some(Duration::from_secs(3600));
+    assert_eq!((limits("").limits.tunnel_idle, limits("").drain_delay), (hour, None));
+    let none = limits("limits: { tunnel_idle: none }\ndrain_delay: none");
+    assert_eq!((none.limits.tunnel_idle, none.drain_delay), (None, None));
+    let some = limits("limits: { tunnel_idle: 1s }\ndrain_delay: 5s");
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    assert_eq!((some.limits.tunnel_idle, some.drain_delay), (seconds(1), seconds(5)));
+    check_faults(
+        "listeners: [{ address: 127.0.0.1:0 }]\ndrain_delay: never\n",
+        &[
+            "tollgate.yaml:2:14: drain_delay: must be `none` or a duration such as `250ms`, `10s`, `5m` or `1h`",
+        ],
+    );
 }

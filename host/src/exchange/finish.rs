@@ -1,11 +1,14 @@
 //! The end of an exchange: metrics, access log, `on-finish` hooks.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use http::{StatusCode, header::HOST};
 
 use super::{Chain, Exchange, State};
-use crate::{body::BodyError, plugin::Outcome, telemetry::Entry, worker};
+use crate::{body::BodyError, generation::Generation, plugin::Outcome, telemetry::Entry, worker};
 
 /// For all `on-finish` hooks of one exchange together; its own time may be up.
 const HOOKS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,6 +66,37 @@ pub(super) fn finish(mut state: Box<State>, end: &End<'_>) {
             route.chain.on_finish(Exchange { state: Some(state) }, &outcome).await;
         });
     }
+}
+
+/// Counts and logs a request that never became an exchange, because its head could not be read
+/// or did not come in time. `bytes`: of the answer's body.
+pub(crate) fn refused(
+    generation: &Generation,
+    client: IpAddr,
+    status: StatusCode,
+    bytes: usize,
+    duration: Duration,
+) {
+    generation.unrouted.observe_unread(status, duration.as_secs_f64());
+    tracing::debug!(%client, status = status.as_u16(), "a request could not be read");
+    let Some(log) = generation.access_log.as_ref().filter(|log| log.wants()) else { return };
+    log.write(&Entry {
+        time: now(),
+        request_id: "",
+        client: client.to_string(),
+        method: "",
+        host: "",
+        path: "",
+        protocol: "HTTP/1.1",
+        status: status.as_u16(),
+        duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        request_bytes: 0,
+        response_bytes: bytes as u64,
+        route: "",
+        upstream: None,
+        subject: None,
+        error: Some("the request could not be read".into()),
+    });
 }
 
 fn outcome(state: &State, duration: Duration, end: &End<'_>) -> Outcome {

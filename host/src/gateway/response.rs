@@ -11,7 +11,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::{
     body::{Body, BodyError},
-    exchange::{BrokenOff, End, Exchange},
+    exchange::{Bound, BrokenOff, End, Exchange},
     forwarding::X_REQUEST_ID,
 };
 
@@ -77,6 +77,16 @@ impl Drop for ResponseBody {
 }
 
 impl ResponseBody {
+    /// Until when it may take to go out; `None` where nothing bounds it or nothing is left.
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        self.exchange.as_ref()?.bound()
+    }
+
+    /// Ends the exchange before the body's end, for this reason.
+    pub(crate) fn cut_off(&mut self, error: &BodyError) {
+        self.finish(Some(BrokenOff::By(error)));
+    }
+
     /// Ends the exchange, once.
     fn finish(&mut self, broken_off: Option<BrokenOff<'_>>) {
         if let Some(exchange) = self.exchange.take() {

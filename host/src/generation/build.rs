@@ -1,7 +1,9 @@
 //! From a checked configuration to a generation: load and prove every plugin, take over the
 //! upstreams that did not change.
 
-use std::{collections::HashMap, fmt, path::Path, sync::Arc, time::SystemTime};
+use std::{cell::RefCell, collections::HashMap, fmt, path::Path, sync::Arc, time::SystemTime};
+
+use futures_util::{StreamExt as _, stream};
 
 use super::{End, Generation, Route};
 use crate::{
@@ -14,6 +16,9 @@ use crate::{
     telemetry::{AccessLog, Metrics, RouteMetrics},
     upstream::{Resolver, Upstream},
 };
+
+/// Upstreams whose names are looked up at one time.
+const RESOLVED_AT_ONCE: usize = 8;
 
 /// What generations share, and are built with.
 pub(crate) struct Builder {
@@ -75,20 +80,39 @@ impl fmt::Display for Failure {
     }
 }
 
+/// A configuration that has been read.
+pub(crate) struct Draft {
+    /// Of all files that it names, as they were before they were read.
+    pub(crate) stamps: Stamps,
+    pub(crate) config: Result<Config, Failure>,
+}
+
+impl Draft {
+    pub(crate) fn read(path: &Path) -> Self {
+        let stamps = RefCell::new(Stamps::default());
+        stamps.borrow_mut().add_file(path);
+        let config = config::load_noting(path, &|file| stamps.borrow_mut().add_file(file));
+        let mut stamps = stamps.into_inner();
+        if let Ok(config) = &config {
+            stamps.add(path, config);
+        }
+        Self { stamps, config: config.map_err(Failure) }
+    }
+}
+
 impl Builder {
-    /// Reads the file and builds what it says, after `previous`. Nothing that runs is touched.
+    /// Builds what a configuration says, after `previous`. Nothing that runs is touched.
     ///
     /// # Errors
     ///
     /// Every fault in the file, its plugins and its certificates.
     pub(crate) async fn build(
         &self,
-        path: &Path,
+        draft: Draft,
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
-        let mut stamps = Stamps::of_file(path);
-        let config = config::load(path).map_err(Failure)?;
-        stamps.add(path, &config);
+        let Draft { stamps, config } = draft;
+        let config = config?;
         let uses = self.uses(&config).await?;
         let upstreams = self.upstreams(&config, previous, &stamps).await?;
         let router = self.router(&config, &uses, &upstreams)?;
@@ -199,29 +223,29 @@ impl Builder {
         stamps: &Stamps,
     ) -> Result<HashMap<String, Arc<Upstream>>, Failure> {
         let mut upstreams = HashMap::new();
+        let mut new = Vec::new();
         for (name, wanted) in &config.upstreams {
+            let before = previous.and_then(|previous| previous.upstreams.get(name).cloned());
             // One whose certificates have changed is made anew.
             let running = previous
                 .filter(|previous| stamps.agree(&previous.stamps, wanted.tls.as_ref()))
-                .and_then(|previous| previous.upstreams.get(name))
+                .and(before.as_ref())
                 .filter(|running| running.config == *wanted);
             let upstream = match running {
                 Some(running) => Arc::clone(running),
-                None => self.upstream(config, wanted).await?,
+                None => {
+                    let upstream = Arc::new(self.new_upstream(config, wanted)?);
+                    new.push((Arc::clone(&upstream), before));
+                    upstream
+                }
             };
             upstreams.insert(name.clone(), upstream);
         }
+        let watch = |(upstream, before): (Arc<Upstream>, Option<Arc<Upstream>>)| async move {
+            self.resolver.watch(&upstream, before.as_deref()).await;
+        };
+        stream::iter(new).for_each_concurrent(RESOLVED_AT_ONCE, watch).await;
         Ok(upstreams)
-    }
-
-    async fn upstream(
-        &self,
-        config: &Config,
-        wanted: &Arc<config::Upstream>,
-    ) -> Result<Arc<Upstream>, Failure> {
-        let upstream = Arc::new(self.new_upstream(config, wanted)?);
-        self.resolver.watch(&upstream).await;
-        Ok(upstream)
     }
 
     fn new_upstream(

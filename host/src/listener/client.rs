@@ -14,6 +14,8 @@ pub(crate) struct Client {
     /// The peer's address, for `x-forwarded-for`.
     pub(crate) ip_field: HeaderValue,
     pub(crate) tls: Option<ClientTls>,
+    /// Which of the configuration's listeners it came to.
+    pub(crate) listener: usize,
     /// Held for as long as anybody serves the client, a tunnel after its connection too.
     _slot: Option<Slot>,
 }
@@ -61,7 +63,12 @@ impl Client {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let ip_field = HeaderValue::try_from(peer.ip().to_string());
         let ip_field = ip_field.expect("addresses are visible ASCII");
-        Self { peer, ip_field, tls, _slot: slot }
+        Self { peer, ip_field, tls, listener: 0, _slot: slot }
+    }
+
+    /// The same, of another listener than the first.
+    pub(super) fn at(self, listener: usize) -> Self {
+        Self { listener, ..self }
     }
 
     pub(crate) fn scheme(&self) -> &'static str {

@@ -15,7 +15,7 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use prometheus::IntGauge;
@@ -29,11 +29,16 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     client::{Client, Slot},
-    io::Watched,
+    io::{Refusals, Watched},
+    stream::{Piece, Stream, Streams},
     tls,
     watch::{Active, Connection, Order, Watch},
 };
-use crate::{config::Limits, gateway::Gateway};
+use crate::{
+    body::BodyError,
+    config::Limits,
+    gateway::{Gateway, ResponseBody},
+};
 
 /// A connection that has just been accepted.
 pub(super) struct Arrival {
@@ -61,7 +66,8 @@ impl Arrival {
         let served = Served { gateway, limits, connection: Arc::clone(&place.connection) };
         match tls {
             None => {
-                served.http(stream, Client::new(peer, None, Some(slot)), Detected::ByPreface).await
+                let client = Client::new(peer, None, Some(slot)).at(listener);
+                served.http(stream, client, Detected::ByPreface).await
             }
             Some(config) => served.https(stream, peer, slot, config.into()).await,
         }
@@ -107,8 +113,9 @@ impl Served {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let builder = builder(&self.limits, &detected);
-        let multiplexed = matches!(detected, Detected::Http2);
-        let stream = Watched::new(stream, Arc::clone(&self.connection), multiplexed);
+        let http2 = matches!(detected, Detected::Http2);
+        let refusals = Refusals { gateway: Arc::clone(&self.gateway), client: client.peer.ip() };
+        let stream = Watched::new(stream, Arc::clone(&self.connection), refusals, http2);
         let client = Arc::new(client);
         // One count for the connection: those inside are shared by all workers, and counting on
         // them for each request would have the workers wait for each other.
@@ -118,7 +125,7 @@ impl Served {
             let (served, client) = (Arc::clone(&served), Arc::clone(&client));
             async move {
                 let response = served.gateway.serve(request, client).await;
-                Ok::<_, Infallible>(response.map(|body| Guarded { body, _active: active }))
+                Ok::<_, Infallible>(response.map(|body| Guarded::new(body, active)))
             }
         });
         let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
@@ -130,8 +137,8 @@ impl Served {
     }
 }
 
-fn builder(limits: &Limits, detected: &Detected) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(limits: &Limits, detected: &Detected) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams { idle: limits.body_idle });
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -169,13 +176,11 @@ trait Finish: Future<Output = Result<(), Error>> {
     fn finish(self: Pin<&mut Self>);
 }
 
-impl<S, F, B> Finish for auto::UpgradeableConnection<'_, TokioIo<Watched<S>>, F, TokioExecutor>
+impl<S, F> Finish for auto::UpgradeableConnection<'_, TokioIo<Watched<S>>, F, Streams>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    F: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    F: Service<Request<Incoming>, Response = Response<Guarded>, Error = Infallible>,
     F::Future: Send + 'static,
-    B: Body<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<Error>,
 {
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
@@ -201,20 +206,45 @@ impl<C: Finish> Future for Obedient<'_, C> {
 }
 
 /// A response body that keeps its connection busy until it has gone out.
-struct Guarded<B> {
-    body: B,
+struct Guarded {
+    body: ResponseBody,
+    stream: Option<Arc<Stream>>,
     _active: Active,
 }
 
-impl<B: Body + Unpin> Body for Guarded<B> {
-    type Data = B::Data;
-    type Error = B::Error;
+impl Guarded {
+    fn new(body: ResponseBody, active: Active) -> Self {
+        let stream = Stream::current();
+        match &stream {
+            Some(stream) => stream.has_response(body.bound()),
+            None => active.has_response(body.bound()),
+        }
+        Self { body, stream, _active: active }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Some(error) = self.stream.as_ref().and_then(|stream| stream.cut()) {
+            self.body.cut_off(error);
+        }
+    }
+}
+
+impl Body for Guarded {
+    type Data = Piece;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let stream = self.stream.as_ref();
+        if let Some(stream) = stream {
+            if polled.is_ready() { stream.moved() } else { stream.waits_for_body() }
+        }
+        polled.map_ok(|frame| frame.map_data(|bytes| Piece::new(bytes, stream)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -3,32 +3,64 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::watch::{Connection, Order};
-use crate::problem;
+use super::{
+    framing::Framing,
+    watch::{Connection, Order},
+};
+use crate::{exchange, gateway::Gateway, problem};
 
 /// Wraps the stream of one connection.
 pub(super) struct Watched<S> {
     stream: S,
     connection: Arc<Connection>,
-    /// HTTP/2: reads are frames, and no write is a bare HTTP/1.1 response.
-    pub(super) multiplexed: bool,
+    refusals: Refusals,
+    framing: Framing,
+    /// HTTP/2 was agreed on: no write is a bare HTTP/1.1 response, whatever comes.
+    http2: bool,
     /// A problem response that is being written in place of the library's.
     problem: Bytes,
     timed_out: bool,
 }
 
+/// Where refusals are counted.
+pub(super) struct Refusals {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) client: IpAddr,
+}
+
+impl Refusals {
+    /// The message that refuses a request, which has been `waited` for.
+    fn refuse(&self, status: StatusCode, waited: Duration) -> Bytes {
+        let (message, length) = problem::raw(status);
+        exchange::refused(&self.gateway.current(), self.client, status, length, waited);
+        message
+    }
+}
+
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, connection: Arc<Connection>, multiplexed: bool) -> Self {
-        Self { stream, connection, multiplexed, problem: Bytes::new(), timed_out: false }
+    pub(super) fn new(
+        stream: S,
+        connection: Arc<Connection>,
+        refusals: Refusals,
+        http2: bool,
+    ) -> Self {
+        let (framing, problem) = (Framing::Preface(0), Bytes::new());
+        Self { stream, connection, refusals, framing, http2, problem, timed_out: false }
+    }
+
+    fn is_http2(&self) -> bool {
+        self.http2 || self.framing.is_http2()
     }
 }
 
@@ -43,11 +75,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if let Some(first) = buffer.filled().get(before) {
-            // Only HTTP/2's preface begins with `PRI`; that an HTTP/1.1 request is taken for it
-            // costs no more than the longer of two time-outs.
-            self.multiplexed |= *first == b'P' && buffer.filled()[before..].starts_with(b"PRI ");
-            self.connection.has_read(self.multiplexed);
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
+            let block = self.framing.read(read);
+            if self.is_http2() {
+                self.connection.has_read_frames(block);
+            } else {
+                self.connection.has_read();
+            }
         }
         polled
     }
@@ -56,8 +91,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
     /// Tells a client whose request head took too long, and ends the stream.
     fn time_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !std::mem::replace(&mut self.timed_out, true) && !self.multiplexed {
-            let problem = problem::raw(StatusCode::REQUEST_TIMEOUT);
+        if !std::mem::replace(&mut self.timed_out, true) && !self.is_http2() {
+            let status = StatusCode::REQUEST_TIMEOUT;
+            // Who has said nothing at all has not made a request.
+            let problem = match self.framing {
+                Framing::Preface(0) => problem::raw(status).0,
+                _ => self.refusals.refuse(status, self.connection.waited()),
+            };
             // A client that does not even read this misses nothing.
             let _ = Pin::new(&mut self.stream).poll_write(cx, &problem);
             let _ = Pin::new(&mut self.stream).poll_flush(cx);
@@ -67,11 +107,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
 
     /// Whether `bytes` are a bare refusal; a problem response is then written in their place.
     fn takes_over(&mut self, bytes: &[u8]) -> bool {
-        if self.multiplexed || !self.connection.is_between_exchanges() {
+        if self.is_http2() || !self.connection.is_between_exchanges() {
             return false;
         }
         let Some(status) = refusal(bytes) else { return false };
-        self.problem = problem::raw(status);
+        self.problem = self.refusals.refuse(status, self.connection.waited());
         true
     }
 

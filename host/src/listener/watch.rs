@@ -7,12 +7,13 @@ use std::{
         atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 
-use crate::{clock::Coarse, config::Limits};
+use super::framing::Block;
+use crate::{clock::Coarse, config::Limits, exchange::Bound};
 
 /// How often connections are looked at; time-outs are this coarse.
 pub(crate) const SWEEP: Duration = Duration::from_millis(250);
@@ -38,6 +39,10 @@ pub(crate) struct Connection {
     since: AtomicU64,
     /// When a write began to wait; 0: none does.
     stalled: AtomicU64,
+    /// When the block of fields that is open in HTTP/2 began; 0: none is.
+    block: AtomicU64,
+    /// Until when the running exchange may take, where it is the only one and bounded; else 0.
+    until: AtomicU64,
     exchanges: AtomicU32,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
@@ -150,11 +155,26 @@ impl Connection {
         self.phase() != Phase::Busy
     }
 
-    /// Bytes have come. `multiplexed`: they need not be a request's (HTTP/2 has frames of its own).
-    pub(super) fn has_read(&self, multiplexed: bool) {
-        if !multiplexed && self.phase() == Phase::Idle {
+    /// Bytes of HTTP/1.1 have come.
+    pub(super) fn has_read(&self) {
+        if self.phase() == Phase::Idle {
             self.begin(Phase::Head);
         }
+    }
+
+    /// Bytes of HTTP/2 have come, which need not be a request's.
+    pub(super) fn has_read_frames(&self, block: Block) {
+        match block {
+            Block::Shut if self.block.load(Relaxed) == 0 => {}
+            Block::Shut => self.block.store(0, Relaxed),
+            Block::Open => {}
+            Block::Begun => self.block.store(Coarse::now().as_millis().max(1), Relaxed),
+        }
+    }
+
+    /// For how long the phase has lasted.
+    pub(super) fn waited(&self) -> Duration {
+        Coarse::from_millis(self.since.load(Relaxed)).elapsed()
     }
 
     pub(super) fn waits_to_write(&self) {
@@ -195,13 +215,25 @@ impl Connection {
         }
     }
 
+    /// Whether its exchange should have ended by its own time-out.
+    fn is_beyond_its_exchange(&self) -> bool {
+        let until = self.until.load(Relaxed);
+        until != 0 && Coarse::from_millis(until).elapsed() > SWEEP
+    }
+
     fn overdue(&self, limits: &Limits) -> Option<Order> {
         let stalled = self.stalled.load(Relaxed);
         if stalled != 0 && Coarse::from_millis(stalled).elapsed() > limits.body_idle {
             return Some(Order::Kill);
         }
-        let elapsed = Coarse::from_millis(self.since.load(Relaxed)).elapsed();
+        // Its other streams cannot go on before the block ends.
+        let block = self.block.load(Relaxed);
+        if block != 0 && Coarse::from_millis(block).elapsed() > limits.header_timeout {
+            return Some(Order::Kill);
+        }
+        let elapsed = self.waited();
         match self.phase() {
+            Phase::Busy => self.is_beyond_its_exchange().then_some(Order::Kill),
             Phase::Opening | Phase::Head if elapsed > limits.header_timeout + GRACE => {
                 Some(Order::Kill)
             }
@@ -213,12 +245,24 @@ impl Connection {
     }
 }
 
+impl Active {
+    /// The response is there, and has until `bound` to go out. While its client reads nothing the
+    /// HTTP library does not ask its body for more, so that the sweep has to look at it.
+    pub(super) fn has_response(&self, bound: Option<Bound>) {
+        let Some(bound) = bound else { return };
+        let left = bound.at.saturating_duration_since(Instant::now());
+        let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        self.0.until.store(Coarse::now().as_millis().saturating_add(left), Relaxed);
+    }
+}
+
 /// For a connection to do as it was told before it is closed all the same.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Drop for Active {
     fn drop(&mut self) {
         if self.0.exchanges.fetch_sub(1, Relaxed) == 1 {
+            self.0.until.store(0, Relaxed);
             self.0.begin(Phase::Idle);
         }
     }
@@ -256,7 +300,7 @@ mod tests {
         assert_eq!(place.connection.phase(), Phase::Busy);
         drop(second);
         assert_eq!(place.connection.phase(), Phase::Idle);
-        place.connection.has_read(false);
+        place.connection.has_read();
         assert_eq!(place.connection.phase(), Phase::Head);
     }
 }

@@ -13,7 +13,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::Trigger;
+use super::{Stamps, Trigger};
 use crate::config::{Config, UpstreamTls};
 
 /// The watched folders and files.
@@ -52,9 +52,9 @@ impl Files {
         Self { watcher, folders: BTreeSet::new(), wanted }
     }
 
-    /// Watches all that `config`, read from `path`, depends on.
-    pub(super) fn follow(&mut self, path: &Path, config: &Config) {
-        let wanted = Wanted::new(path, config);
+    /// Watches these files, and the components of the plugin directory.
+    pub(super) fn follow(&mut self, seen: &Stamps, plugin_directory: &Path) {
+        let wanted = Wanted::new(seen, plugin_directory);
         let folders = wanted.folders();
         *self.wanted.lock() = wanted;
         let Some(watcher) = &mut self.watcher else { return };
@@ -82,18 +82,17 @@ impl Files {
 }
 
 impl Wanted {
-    fn new(path: &Path, config: &Config) -> Self {
-        let files = files_of(path, config);
-        Self { files, plugin_directory: absolute(&config.plugin_directory) }
+    fn new(seen: &Stamps, plugin_directory: &Path) -> Self {
+        let files = seen.files().map(Path::to_owned).collect();
+        Self { files, plugin_directory: absolute(plugin_directory) }
     }
 
     fn folders(&self) -> BTreeSet<PathBuf> {
         let parents = self.files.iter().filter_map(|file| file.parent());
-        let mut folders: BTreeSet<_> = parents.map(Path::to_owned).collect();
-        if self.plugin_directory.is_dir() {
-            folders.insert(self.plugin_directory.clone());
-        }
-        folders
+        let folders = parents.chain([self.plugin_directory.as_path()]);
+        // A refused configuration may name one that is not there; what is put there is found by
+        // its stamp.
+        folders.filter(|folder| folder.is_dir()).map(Path::to_owned).collect()
     }
 
     fn concerns(&self, event: &Event) -> bool {

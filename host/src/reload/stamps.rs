@@ -24,10 +24,20 @@ struct Stamp {
 }
 
 impl Stamps {
-    /// Of the configuration file alone, for before it is read.
-    pub(crate) fn of_file(path: &Path) -> Self {
+    /// Adds that of a file which is about to be read.
+    pub(crate) fn add_file(&mut self, path: &Path) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self(BTreeMap::from([(path.clone(), stamp(&path))]))
+        self.0.entry(path).or_insert_with_key(|file| stamp(file));
+    }
+
+    /// Adds those of `other`, which count where both know a file.
+    pub(super) fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// The files.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.keys().map(PathBuf::as_path)
     }
 
     /// Adds those of all files that `config` names, for before they are read.

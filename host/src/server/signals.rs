@@ -11,6 +11,9 @@ pub(super) struct Signals {
     hangup: Option<Signal>,
 }
 
+/// A second signal to stop has come.
+pub(super) struct ToldAgain;
+
 impl Signals {
     /// Needs a runtime.
     pub(super) fn listen() -> Self {
@@ -32,8 +35,15 @@ impl Signals {
         }
     }
 
-    /// Waits for `drained`, or for a signal that says not to.
-    pub(super) async fn or_told_again(&mut self, drained: impl Future<Output = ()>) {
+    /// Waits for `end`.
+    ///
+    /// # Errors
+    ///
+    /// A signal said not to.
+    pub(super) async fn or_told_again(
+        &mut self,
+        end: impl Future<Output = ()>,
+    ) -> Result<(), ToldAgain> {
         let told = async {
             tokio::select! {
                 () = wait(&mut self.terminate) => {}
@@ -41,8 +51,11 @@ impl Signals {
             }
         };
         tokio::select! {
-            () = drained => tracing::info!("all connections are closed"),
-            () = told => tracing::warn!("told again to stop: closing what is open"),
+            () = end => Ok(()),
+            () = told => {
+                tracing::warn!("told again to stop: closing what is open");
+                Err(ToldAgain)
+            }
         }
     }
 }

@@ -236,7 +236,15 @@ impl RouteMetrics {
 
     pub(crate) fn observe(&self, method: &Method, status: StatusCode, seconds: f64) {
         let method = METHODS.iter().position(|known| *known == method.as_str());
-        let method = method.unwrap_or(METHODS.len() - 1);
+        self.observe_at(method.unwrap_or(METHODS.len() - 1), status, seconds);
+    }
+
+    /// A request whose head could not be read.
+    pub(crate) fn observe_unread(&self, status: StatusCode, seconds: f64) {
+        self.observe_at(METHODS.len() - 1, status, seconds);
+    }
+
+    fn observe_at(&self, method: usize, status: StatusCode, seconds: f64) {
         let class = usize::from(status.as_u16() / 100).wrapping_sub(1).min(CLASSES.len() - 1);
         let histogram = self.resolved[method][class].get_or_init(|| {
             self.vec.with_label_values(&[&self.route, METHODS[method], CLASSES[class]])

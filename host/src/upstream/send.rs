@@ -98,7 +98,7 @@ impl Upstream {
                     Ok(connection) => connection,
                     Err(error) => {
                         refused.push(target.address);
-                        if refused.len() >= MAX_REFUSALS || self.pick(&refused).is_none() {
+                        if refused.len() >= MAX_REFUSALS || !self.has_other_than(&refused) {
                             return Err(error);
                         }
                         continue;

@@ -1,31 +1,11 @@
 //! HTTP/2 frames that an HTTP/1.1 upstream could take for something else (RFC 9113 §8).
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tollgate_tests::{Gateway, Recorder, wait};
+use tollgate_tests::{
+    Gateway, Recorder,
+    frames::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, field, frame},
+};
 
 use super::before;
-
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-/// A frame on a stream.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut frame = length[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// A field as HPACK has it without tables and Huffman coding (RFC 7541 §6.2.2).
-fn field(name: &str, value: &str) -> Vec<u8> {
-    let length = |text: &str| u8::try_from(text.len()).ok().filter(|length| *length < 127).unwrap();
-    [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
-}
 
 /// How a gateway takes a request: its status, or how the stream or connection ended.
 #[derive(Debug, PartialEq)]
@@ -37,22 +17,12 @@ enum Taken {
 
 async fn send(gateway: &Gateway, fields: &[(&str, &str)]) -> Taken {
     let block: Vec<u8> = fields.iter().flat_map(|(name, value)| field(name, value)).collect();
-    let mut stream = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend(frame(4, 0, 0, &[]));
-    bytes.extend(frame(HEADERS, END_STREAM | END_HEADERS, 1, &block));
-    stream.write_all(&bytes).await.unwrap();
+    let mut client = gateway.frames(65_535).await;
+    client.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &block)).await;
     loop {
-        let mut head = [0; 9];
-        let read = wait::within("a frame", stream.read_exact(&mut head)).await;
-        if read.is_err() {
-            return Taken::Gone;
-        }
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; length as usize];
-        stream.read_exact(&mut payload).await.unwrap();
-        match head[3] {
-            HEADERS => return Taken::Status(status(&payload)),
+        let Some(frame) = client.next().await else { return Taken::Gone };
+        match frame.kind {
+            HEADERS => return Taken::Status(status(&frame.payload)),
             RST_STREAM => return Taken::Reset,
             GOAWAY => return Taken::Gone,
             _ => {}

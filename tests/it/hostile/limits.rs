@@ -9,6 +9,7 @@ use tollgate_tests::{
         Act::{Head, Send},
         OK,
     },
+    wait,
 };
 
 use super::before;
@@ -179,5 +180,32 @@ async fn connections_above_the_limit_wait_until_one_ends() {
     open[0].send(request).await;
     assert_eq!(status(&open[0].head().await), 200);
     drop(open);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn requests_that_never_became_one_are_counted_and_logged() {
+    let upstream = Recorder::new().await;
+    let more = "limits: { header_timeout: 1s }\ntelemetry: { access_log: {} }";
+    let gateway = before(&upstream, more).await;
+    check(&gateway, "G", 408, "request-timeout").await;
+    check(&gateway, &with(&"x-a: 1\r\n".repeat(5000)), 431, "header-too-large").await;
+    check(&gateway, "no request at all\r\n\r\n", 400, "bad-request").await;
+    // Who says nothing has asked for nothing.
+    gateway.raw_exchange("").await;
+    let name = "http_server_request_duration_seconds_count";
+    let labels = [("route", ""), ("method", "other"), ("status_class", "4xx")];
+    assert_eq!(gateway.metric(name, &labels).await, 3.0);
+    assert_eq!(gateway.metric(name, &[]).await, 3.0);
+    for status in [408, 431, 400] {
+        wait::until(&format!("a line of {status}"), async || {
+            let output = gateway.output();
+            let line =
+                output.lines().find(|line| line.contains(&format!("\"status\":{status}")))?;
+            assert!(line.contains("\"client\":\"127.0.0.1\""), "{line}");
+            Some(())
+        })
+        .await;
+    }
     gateway.stop().await;
 }

@@ -1,6 +1,6 @@
 //! What makes a gateway reload, and what a reload that fails leaves behind.
 
-use tollgate_tests::{Gateway, Upstream, client::request, wait};
+use tollgate_tests::{Gateway, Upstream, certs::Authority, client::request, wait};
 
 use super::respond;
 
@@ -91,6 +91,32 @@ async fn a_faulty_file_changes_nothing_and_is_reported_everywhere() {
     answers(&gateway, "two").await;
     assert_eq!(gateway.status().await["last_reload"]["result"], "success");
     assert!(!gateway.admin("/readyz").await.text().contains("degraded"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_only_a_refused_configuration_names_is_waited_for() {
+    let gateway = Gateway::start(&respond("one")).await;
+    let upstream = "upstreams: { u: { endpoints: [\"127.0.0.1:1\"], tls: { ca: ca.pem } } }";
+    gateway.write_config(&format!("{upstream}\n{}", respond("two").trim_start()));
+    gateway.failed_reloads_reach(1).await;
+    gateway.write_file("ca.pem", "no certificate");
+    gateway.failed_reloads_reach(2).await;
+    assert_eq!(gateway.get("/", &[]).await.text(), "one");
+    gateway.write_file("ca.pem", Authority::default().pem());
+    answers(&gateway, "two").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_stands_for_a_value_is_watched_whether_it_is_there_or_not() {
+    let gateway = Gateway::start(&respond("one")).await;
+    gateway.write_config(&respond("\"${file:body.txt}\""));
+    gateway.failed_reloads_reach(1).await;
+    for body in ["two", "three"] {
+        gateway.write_file("body.txt", body);
+        answers(&gateway, body).await;
+    }
     gateway.stop().await;
 }
 

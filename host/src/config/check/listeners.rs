@@ -5,12 +5,17 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
+use http::StatusCode;
 use ipnet::IpNet;
 
 use super::Spot;
 use crate::config::{
-    Admin, CertificateFiles, ClientAuth, Listener, ListenerTls, Secret, TlsVersion,
-    file::{CertificateFile, ClientAuthFile, File, ListenerTlsFile, TlsVersionFile},
+    Admin, CertificateFiles, ClientAuth, Listener, ListenerTls, RedirectToHttps, Secret,
+    TlsVersion,
+    file::{
+        CertificateFile, ClientAuthFile, File, ListenerTlsFile, RedirectToHttpsFile,
+        RedirectToHttpsTableFile, TlsVersionFile,
+    },
 };
 
 pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
@@ -27,9 +32,29 @@ pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
         {
             spot.key("address").fault(format!("is already the address of {first}"));
         }
-        listeners.push(Listener { address, tls });
+        let redirect_to_https =
+            listener.redirect_to_https.as_ref().and_then(|file| redirect_to_https(&spot, file));
+        listeners.push(Listener { address, tls, redirect_to_https });
     }
     listeners
+}
+
+fn redirect_to_https(spot: &Spot<'_>, file: &RedirectToHttpsFile) -> Option<RedirectToHttps> {
+    let default = RedirectToHttpsTableFile::default();
+    let table = match file {
+        RedirectToHttpsFile::On(false) => return None,
+        RedirectToHttpsFile::On(true) => &default,
+        RedirectToHttpsFile::Table(table) => table,
+    };
+    if spot.has("tls") {
+        spot.key("redirect_to_https").fault_at_key("cannot stand beside `tls`");
+    }
+    // The schema knows the statuses that there are.
+    let status = table.status.and_then(|status| StatusCode::from_u16(status).ok());
+    Some(RedirectToHttps {
+        port: table.port.unwrap_or(443),
+        status: status.unwrap_or(StatusCode::PERMANENT_REDIRECT),
+    })
 }
 
 pub(super) fn check_admin(spot: &Spot<'_>, file: &File) -> Admin {

@@ -29,6 +29,11 @@ pub(super) fn check_limits(spot: &Spot<'_>, file: Option<&LimitsFile>) -> Limits
         header_timeout: spot.duration("header_timeout", file.header_timeout.as_ref(), seconds(10)),
         body_idle: spot.duration("body_idle", file.body_idle.as_ref(), seconds(30)),
         keepalive_idle: spot.duration("keepalive_idle", file.keepalive_idle.as_ref(), seconds(75)),
+        tunnel_idle: spot.duration_or_none(
+            "tunnel_idle",
+            file.tunnel_idle.as_ref(),
+            Some(seconds(3600)),
+        ),
         max_header_bytes,
         max_headers: file.max_headers.unwrap_or(100),
         max_uri_bytes: spot.size("max_uri_bytes", file.max_uri_bytes.as_ref(), 16 * KIB),

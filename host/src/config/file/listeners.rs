@@ -15,6 +15,32 @@ pub(in crate::config) struct ListenerFile {
     pub(in crate::config) address: Option<String>,
     /// Without it the listener is cleartext.
     pub(in crate::config) tls: Option<ListenerTlsFile>,
+    /// Answers every request with a redirect to the same host, path and query by https. `true`, or
+    /// a table.
+    pub(in crate::config) redirect_to_https: Option<RedirectToHttpsFile>,
+}
+
+/// `true`, or what is not usual.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "RedirectToHttps")]
+#[schemars(extend("x-expected" = "`true`, `false` or `{ port: 443, status: 308 }`"))]
+pub(in crate::config) enum RedirectToHttpsFile {
+    On(bool),
+    Table(RedirectToHttpsTableFile),
+}
+
+/// Where clients are sent, and how.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "RedirectToHttpsTable")]
+pub(in crate::config) struct RedirectToHttpsTableFile {
+    /// The port that clients reach https at.
+    #[schemars(range(min = 1, max = 65535), extend("default" = 443))]
+    pub(in crate::config) port: Option<u16>,
+    /// 301, 302, 303, 307 or 308.
+    #[schemars(extend("default" = 308, "enum" = [301, 302, 303, 307, 308]))]
+    pub(in crate::config) status: Option<u16>,
 }
 
 /// TLS of a listener.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DurationText, PercentText, SizeOrNone, SizeText};
+use super::{DurationOrNone, DurationText, PercentText, SizeOrNone, SizeText};
 
 /// Limits of client connections.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -22,6 +22,9 @@ pub(in crate::config) struct LimitsFile {
     /// Between two requests.
     #[schemars(extend("default" = "75s"))]
     pub(in crate::config) keepalive_idle: Option<DurationText>,
+    /// For a tunnel (WebSocket) on which neither side sends anything.
+    #[schemars(extend("default" = "1h"))]
+    pub(in crate::config) tunnel_idle: Option<DurationOrNone>,
     /// Size of a request head; more is answered with 431. At least `8KiB`.
     #[schemars(extend("default" = "64KiB"))]
     pub(in crate::config) max_header_bytes: Option<SizeText>,

@@ -10,6 +10,11 @@ use crate::config::units::{DURATION, PERCENT, SIZE};
 #[derive(Debug, Deserialize)]
 pub(in crate::config) struct DurationText(pub(in crate::config) String);
 
+/// A duration, or `none`.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(in crate::config) struct DurationOrNone(pub(in crate::config) DurationText);
+
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(in crate::config) enum SizeText {
@@ -39,6 +44,24 @@ impl JsonSchema for DurationText {
             "type": "string",
             "pattern": "^[0-9]+(ms|s|m|h)$",
             "x-expected": DURATION,
+        })
+    }
+}
+
+impl JsonSchema for DurationOrNone {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "DurationOrNone".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]+(ms|s|m|h)|none)$",
+            "x-expected": format!("`none` or {DURATION}"),
         })
     }
 }

@@ -202,6 +202,8 @@ pub(super) fn body_error(error: &ReadError) -> BodyError {
         ReadError::Ended(
             Ended::ClientIdle { .. } | Ended::UpstreamIdle { .. } | Ended::Deadline { .. },
         ) => BodyError::TimedOut,
-        ReadError::Ended(Ended::ClientAborted | Ended::UpstreamAborted) => BodyError::Aborted,
+        ReadError::Ended(
+            Ended::ClientAborted | Ended::ClientStalled { .. } | Ended::UpstreamAborted,
+        ) => BodyError::Aborted,
     }
 }
