@@ -10,6 +10,7 @@ use rustls::pki_types::{
     CertificateDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer, pem::PemObject,
 };
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::plugin::bindings::tollgate::plugin::crypto::Algorithm;
 
@@ -22,7 +23,7 @@ const MIN_SECRET: usize = 16;
 pub struct Key(Kind);
 
 enum Kind {
-    Secret(Vec<u8>),
+    Secret(Zeroizing<Vec<u8>>),
     Rsa(Public),
     /// Bits of the curve.
     Ec(u16, Public),
@@ -54,7 +55,7 @@ impl Key {
         if secret.len() < MIN_SECRET {
             return Err(format!("a secret has at least {MIN_SECRET} bytes"));
         }
-        Ok(Self(Kind::Secret(secret)))
+        Ok(Self(Kind::Secret(Zeroizing::new(secret))))
     }
 
     /// A JWK (RFC 7517): `oct`, `RSA`, `EC` with P-256 or P-384, `OKP` with Ed25519. Private parts
