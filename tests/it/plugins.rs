@@ -5,6 +5,7 @@ mod bodies;
 mod chain;
 mod calls;
 mod instances;
+mod languages;
 
 use std::fmt::Display;
 

@@ -23,11 +23,35 @@ pub fn gateway() -> PathBuf {
 #[must_use]
 pub fn component(name: &str) -> PathBuf {
     let file = format!("{name}.wasm");
-    let places = [target().join("plugins").join(&file), target().join("test-plugins").join(&file)];
-    let found = places.into_iter().find(|path| path.is_file());
+    let places = ["plugins", "test-plugins", "example-plugins"];
+    let mut files = places.map(|place| target().join(place).join(&file)).into_iter();
+    let found = files.find(|path| path.is_file());
     found.unwrap_or_else(|| {
         panic!("{file} is missing; run `cargo xtask build` and `cargo xtask test --only build`")
     })
+}
+
+/// Whether an example plugin could be built on this machine. If not, this tells the person who
+/// runs the tests why the one that asks is left out, past what captures a test's output.
+///
+/// # Panics
+///
+/// Nobody has tried to build it.
+#[must_use]
+pub fn has_example(name: &str) -> bool {
+    let place = target().join("example-plugins").join(name);
+    if place.with_extension("wasm").is_file() {
+        return true;
+    }
+    let Ok(reason) = std::fs::read_to_string(place.with_extension("skipped")) else {
+        panic!("{name}.wasm is missing; run `cargo xtask test --only example-plugins`")
+    };
+    let test = std::thread::current();
+    let test = test.name().unwrap_or("a test");
+    let first = reason.lines().next().unwrap_or_default();
+    let note = format!("{test}: skipped without the plugin {name}: {first}\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), note.as_bytes());
+    false
 }
 
 /// Where the gateways of all tests keep compiled plugins, so that each is compiled once.

@@ -78,7 +78,7 @@ fn optimised(workspace: &Workspace) -> Result<()> {
 }
 
 /// Builds every crate right below `folder` into `target/OUTPUT/NAME.wasm`.
-fn guests(workspace: &Workspace, folder: &str, output: &str) -> Result<()> {
+pub(crate) fn guests(workspace: &Workspace, folder: &str, output: &str) -> Result<()> {
     let profile = guest_profile(workspace)?;
     for (root, guests) in by_workspace(workspace.guests(folder)?) {
         build_guests(&root, &guests, profile)?;
@@ -114,7 +114,7 @@ fn build_guests(root: &Path, guests: &[Guest], profile: &str) -> Result<()> {
 
 /// Puts a built file at its place in one step, because a running gateway watches that place.
 /// A file that is already the same stays untouched, so that nothing is reloaded for it.
-fn install(built: &Path, place: &Path) -> Result<()> {
+pub(crate) fn install(built: &Path, place: &Path) -> Result<()> {
     if built == place {
         return Ok(());
     }

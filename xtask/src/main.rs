@@ -5,6 +5,7 @@ mod command;
 mod steps;
 mod toolchain;
 mod build;
+mod examples;
 mod test;
 
 use std::ffi::OsString;

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::build::{self, Optimise};
 use crate::command::Tool;
+use crate::examples as example_plugins;
 use crate::steps::Steps;
 use crate::toolchain::{self, GUEST_TARGET};
 use crate::workspace::Workspace;
@@ -29,6 +30,8 @@ enum Step {
     Format,
     /// The gateway, its plugins and the components for tests
     Build,
+    /// The plugins below examples/plugins/, those whose tools are installed
+    ExamplePlugins,
     /// clippy, warnings are errors
     Lints,
     /// cargo doc, warnings are errors
@@ -60,6 +63,9 @@ pub(crate) fn all(workspace: &Workspace, options: &Options, steps: &mut Steps) -
     if options.wants(Step::Build) {
         build::all(workspace, Optimise::unless(options.fast), steps)?;
         steps.run("build the test components", || build::test_guests(workspace))?;
+    }
+    if options.wants(Step::ExamplePlugins) {
+        example_plugins::all(workspace, steps)?;
     }
     if options.wants(Step::Lints) {
         steps.run("lints", || lints(workspace))?;

@@ -1,0 +1,133 @@
+"""What each plugin in Python shares: hooks that are left out, phases from those that are there,
+exceptions as errors with their place, and problem responses."""
+
+import json
+import traceback
+from typing import Any, Optional
+
+from componentize_py_types import Err
+from wit_world import exports
+from wit_world.exports import filter as world
+from wit_world.imports import telemetry
+from wit_world.imports.types import Request, Response
+
+PROBLEMS = "https://tollgate.dev/problems/"
+NEEDS = {
+    "upstreams": world.Need_Upstreams,
+    "store": world.Need_Store,
+    "request-body": world.Need_RequestBody,
+    "response-body": world.Need_ResponseBody,
+    "cache": world.Need_Cache,
+}
+
+
+class Plugin:
+    """Base of a plugin. The gateway calls the hooks that a subclass has."""
+
+    name: str
+    version: str
+    summary: str
+    # JSON Schema of the configuration.
+    schema: dict[str, Any]
+    # Keys of `NEEDS`.
+    needs: list[str] = []
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Once for each instance. An exception refuses the configuration."""
+
+    def on_request(self, request: Request) -> Optional[world.Verdict]:
+        """`None`: the request goes on."""
+
+    def on_request_chunk(self, request: Request, chunk: bytes, last: bool) -> bytes:
+        return chunk
+
+    def on_response(self, request: Request, response: Response) -> None: ...
+
+    def on_response_chunk(self, request: Request, chunk: bytes, last: bool) -> bytes:
+        return chunk
+
+    def on_finish(self, request: Request, outcome: world.Outcome) -> None: ...
+
+
+def problem(
+    request: Request, status: int, slug: str, title: str, headers: dict[str, str] = {}
+) -> world.Verdict:
+    """Answers with a problem (RFC 9457) of the type `slug`."""
+    response = Response(status)
+    response.set_header("content-type", "application/problem+json")
+    for name, value in headers.items():
+        response.set_header(name, value)
+    body = {"type": PROBLEMS + slug, "title": title, "status": status, "request_id": request.id()}
+    response.set_body(json.dumps(body).encode())
+    return respond(response)
+
+
+def respond(response: Response) -> world.Verdict:
+    """Answers with this response: later plugins and the upstream never see the request."""
+    return world.Verdict_Respond(response)
+
+
+def export(kind: type[Plugin]) -> type[exports.Filter]:
+    """The class `Filter` that the component exports: `Filter = export(MyPlugin)`.
+
+    The world's functions come to a new `Filter` at each call, so the plugin itself stands beside it.
+    """
+    plugin = kind()
+
+    class Filter(exports.Filter):
+        def describe(self) -> world.Manifest:
+            needs = [NEEDS[need]() for need in plugin.needs]
+            schema = json.dumps(plugin.schema)
+            return world.Manifest(plugin.name, plugin.version, plugin.summary, schema, needs)
+
+        def configure(self, config: str) -> world.Phases:
+            guarded(plugin.configure, json.loads(config))
+            return phases(kind)
+
+        def on_request(self, request: Request) -> world.Verdict:
+            return guarded(plugin.on_request, request) or world.Verdict_Next()
+
+        def on_request_chunk(self, request: Request, chunk: bytes, last: bool) -> bytes:
+            return guarded(plugin.on_request_chunk, request, chunk, last)
+
+        def on_response(self, request: Request, response: Response) -> None:
+            guarded(plugin.on_response, request, response)
+
+        def on_response_chunk(self, request: Request, chunk: bytes, last: bool) -> bytes:
+            return guarded(plugin.on_response_chunk, request, chunk, last)
+
+        def on_finish(self, request: Request, outcome: world.Outcome) -> None:
+            # `on-finish` has no way to fail.
+            try:
+                plugin.on_finish(request, outcome)
+            except Exception as error:
+                telemetry.log(telemetry.Level.ERROR, said(error), [])
+
+    return Filter
+
+
+def phases(kind: type[Plugin]) -> world.Phases:
+    wanted = world.Phases(0)
+    for phase in world.Phases:
+        hook = {"REQUEST_CHUNKS": "on_request_chunk", "RESPONSE_CHUNKS": "on_response_chunk"}.get(
+            str(phase.name), f"on_{str(phase.name).lower()}"
+        )
+        if getattr(kind, hook) is not getattr(Plugin, hook):
+            wanted |= phase
+    return wanted
+
+
+def guarded(hook: Any, *parameters: Any) -> Any:
+    """An exception would end the instance; an `Err` with its text is the world's `err`."""
+    try:
+        return hook(*parameters)
+    except Exception as error:
+        raise Err(said(error)) from None
+
+
+def said(error: Exception) -> str:
+    # What a function of the gateway refuses, or what the plugin says itself.
+    text = str(error.value) if isinstance(error, Err) else f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "?"
+    return f"{text} ({place})"

@@ -1,0 +1,93 @@
+// What each plugin in JavaScript shares: hooks that are left out, phases from those that are there,
+// exceptions as errors with their place, and problem responses.
+import { Response } from 'tollgate:plugin/types@0.1.0';
+import { log } from 'tollgate:plugin/telemetry@0.1.0';
+
+const PROBLEMS = 'https://tollgate.dev/problems/';
+
+/**
+ * Makes the export `filter` of a plugin: `export const filter = plugin({ .. })`.
+ *
+ * @param {object} parts
+ * @param {string} parts.name
+ * @param {string} parts.version
+ * @param {string} parts.summary
+ * @param {object} parts.schema JSON Schema of the configuration
+ * @param {string[]} [parts.needs] `upstreams`, `store`, `request-body`, `response-body`, `cache`
+ * @param {(config: object) => void} [parts.configure] once for each instance; what it throws refuses the configuration
+ *
+ * The other members are hooks: `onRequest`, `onRequestChunk`, `onResponse`, `onResponseChunk`, `onFinish`.
+ * The gateway calls those that are there.
+ */
+export function plugin({ name, version, summary, schema, needs = [], configure = () => {}, ...hooks }) {
+  const phases = {
+    request: 'onRequest' in hooks,
+    requestChunks: 'onRequestChunk' in hooks,
+    response: 'onResponse' in hooks,
+    responseChunks: 'onResponseChunk' in hooks,
+    finish: 'onFinish' in hooks,
+  };
+  return {
+    describe: () => ({ name, version, summary, configSchema: JSON.stringify(schema), needs: needs.map((tag) => ({ tag })) }),
+    configure: guarded((config) => (configure(JSON.parse(config)), phases)),
+    onRequest: guarded((request) => hooks.onRequest(request) ?? next()),
+    onRequestChunk: guarded((request, chunk, last) => hooks.onRequestChunk(request, chunk, last)),
+    onResponse: guarded((request, response) => void hooks.onResponse(request, response)),
+    onResponseChunk: guarded((request, chunk, last) => hooks.onResponseChunk(request, chunk, last)),
+    onFinish: (request, outcome) => finish(() => hooks.onFinish(request, outcome)),
+  };
+}
+
+/** The request goes on: what a request hook that returns nothing means too. */
+export function next() {
+  return { tag: 'next' };
+}
+
+/** Answers with this response: later plugins and the upstream never see the request. */
+export function respond(response) {
+  return { tag: 'respond', val: response };
+}
+
+/** Answers with a problem (RFC 9457) of the type `slug`. */
+export function problem(request, status, slug, title, headers = {}) {
+  const response = new Response(status);
+  response.setHeader('content-type', 'application/problem+json');
+  for (const [name, value] of Object.entries(headers)) {
+    response.setHeader(name, value);
+  }
+  const body = { type: PROBLEMS + slug, title, status, request_id: request.id() };
+  response.setBody(new TextEncoder().encode(JSON.stringify(body)));
+  return respond(response);
+}
+
+/** An exception would end the instance, without its text: only a string is the world's `err`. */
+function guarded(hook) {
+  return (...parameters) => {
+    try {
+      return hook(...parameters);
+    } catch (thrown) {
+      throw said(thrown);
+    }
+  };
+}
+
+/** `on-finish` has no way to fail. */
+function finish(hook) {
+  try {
+    hook();
+  } catch (thrown) {
+    log('error', said(thrown), []);
+  }
+}
+
+function said(thrown) {
+  // What a function of the gateway refuses.
+  if (thrown?.payload !== undefined) {
+    return `refused: ${JSON.stringify(thrown.payload)}`;
+  }
+  if (!(thrown instanceof Error)) {
+    return String(thrown);
+  }
+  const place = thrown.stack?.split('\n').find((line) => line !== '')?.trim();
+  return place ? `${thrown.name}: ${thrown.message} (${place})` : `${thrown.name}: ${thrown.message}`;
+}
