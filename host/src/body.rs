@@ -15,7 +15,12 @@ use std::{
 };
 
 use self::timers::{Deadline, Idle};
-use crate::{clock::Coarse, upstream::Lease};
+use crate::{
+    clock::Coarse,
+    coding::{self, Coded},
+    plugin::HookError,
+    upstream::Lease,
+};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -32,9 +37,16 @@ pub(crate) enum Body {
         read: BytesMut,
         rest: Box<Body>,
     },
+    /// Another body that passes something which changes it.
+    Changed(Pin<Box<dyn Change>>),
     /// It ended before its end, or has been sent away, and whoever reads on is told so again.
     Broken(BodyError),
 }
+
+/// Changes a body on its way: a content coding, the chunk hooks of plugins.
+pub(crate) trait Change: HttpBody<Data = Bytes, Error = BodyError> + Send {}
+
+impl<B: HttpBody<Data = Bytes, Error = BodyError> + Send> Change for B {}
 
 /// What a client sends.
 pub(crate) struct ClientBody {
@@ -77,6 +89,12 @@ pub(crate) enum BodyError {
     UpstreamAborted,
     #[error("the exchange took longer than {limit:?}")]
     Deadline { limit: Duration },
+    /// Cut short, or never was what `content-encoding` says.
+    #[error("the body does not follow its content coding, {coding}")]
+    Coding { coding: &'static str },
+    /// A chunk hook failed, and its use says `on_error: reject`.
+    #[error("plugin `{plugin}` failed in {hook}")]
+    Plugin { plugin: String, hook: &'static str, source: Box<HookError> },
 }
 
 /// Why [`Body::read`] has no bytes to give.
@@ -85,6 +103,14 @@ pub(crate) enum ReadError {
     /// Larger than the reader's limit, in bytes.
     TooLarge(u64),
     Ended(BodyError),
+    /// It has a content coding that the gateway cannot undo.
+    UnknownCoding,
+}
+
+impl From<BodyError> for ReadError {
+    fn from(error: BodyError) -> Self {
+        Self::Ended(error)
+    }
 }
 
 impl Body {
@@ -172,9 +198,29 @@ impl Body {
         .await;
     }
 
+    /// As [`Self::read`], without the content coding that `coded` names; the body keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`], for the bytes as they came and as they decode; or it has another coding
+    /// than it says, or one that is not known.
+    pub(crate) async fn read_decoded(
+        &mut self,
+        coded: Coded,
+        limit: u64,
+    ) -> Result<Bytes, ReadError> {
+        let raw = self.read(limit).await?;
+        match coded {
+            _ if raw.is_empty() => Ok(raw),
+            Coded::Plainly => Ok(raw),
+            Coded::In(coding) => coding::decode(coding, raw, limit).await,
+            Coded::Unknown => Err(ReadError::UnknownCoding),
+        }
+    }
+
     /// Takes the first frame, which is all there is of most bodies and then needs no copy.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
-        if !matches!(self, Self::Client(_) | Self::Upstream(_)) {
+        if !matches!(self, Self::Client(_) | Self::Upstream(_) | Self::Changed(_)) {
             return Poll::Ready(Ok(()));
         }
         let first = match ready!(Pin::new(&mut *self).poll_frame(cx)) {
@@ -227,6 +273,7 @@ impl HttpBody for Body {
             Self::Upstream(body) => body.poll(cx),
             Self::Begun { read, rest } if read.is_empty() => Pin::new(&mut **rest).poll_frame(cx),
             Self::Begun { read, .. } => Poll::Ready(Some(Ok(Frame::data(read.split().freeze())))),
+            Self::Changed(body) => body.as_mut().poll_frame(cx),
             Self::Broken(error) => Poll::Ready(Some(Err(error.clone()))),
         }
     }
@@ -238,6 +285,7 @@ impl HttpBody for Body {
             Self::Client(body) => body.incoming.is_end_stream(),
             Self::Upstream(body) => body.incoming.is_end_stream(),
             Self::Begun { read, rest } => read.is_empty() && rest.is_end_stream(),
+            Self::Changed(body) => body.is_end_stream(),
             Self::Broken(_) => false,
         }
     }
@@ -252,6 +300,7 @@ impl HttpBody for Body {
                 let (rest, read) = (rest.size_hint(), read.len() as u64);
                 rest.exact().map_or_else(SizeHint::new, |rest| SizeHint::with_exact(rest + read))
             }
+            Self::Changed(body) => body.size_hint(),
             Self::Broken(_) => SizeHint::new(),
         }
     }

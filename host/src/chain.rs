@@ -1,22 +1,29 @@
 //! A route's plugins: requests pass them in list order, responses in reverse.
 
+mod chunks;
+
 use std::sync::Arc;
 
 use crate::{
     config::OnError,
     error::Error,
     exchange::Exchange,
-    plugin::{HookError, Outcome, Use, Verdict},
+    plugin::{HookError, Outcome, Side, Use, Verdict},
 };
+
+pub(crate) use self::chunks::Hooked;
 
 /// The uses of one route, in the order that its configuration lists them.
 pub(crate) struct Chain {
     uses: Vec<Arc<Use>>,
+    /// Whether any of them wants request chunks, and response chunks.
+    wants_chunks: [bool; 2],
 }
 
 impl Chain {
     pub(crate) fn new(uses: Vec<Arc<Use>>) -> Self {
-        Self { uses }
+        let wants = |side| uses.iter().any(|plugin| plugin.wants_chunks(side));
+        Self { wants_chunks: [wants(Side::Request), wants(Side::Response)], uses }
     }
 
     pub(crate) fn uses(&self) -> &[Arc<Use>] {
@@ -31,6 +38,41 @@ impl Chain {
     /// Whether anything is to be done when an exchange has ended.
     pub(crate) fn wants_finish(&self) -> bool {
         self.uses.iter().any(|plugin| plugin.wants_finish())
+    }
+
+    /// Whether a body that goes this way passes chunk hooks.
+    pub(crate) fn wants_chunks(&self, side: Side) -> bool {
+        self.wants_chunks[side as usize]
+    }
+
+    /// Whose chunk hooks a body passes, in order: those that the request has reached.
+    pub(crate) fn chunk_uses(&self, side: Side, reached: usize) -> Vec<Arc<Use>> {
+        let mut uses: Vec<_> = self.uses[..reached]
+            .iter()
+            .filter(|plugin| plugin.wants_chunks(side))
+            .map(Arc::clone)
+            .collect();
+        if side == Side::Response {
+            uses.reverse();
+        }
+        uses
+    }
+
+    /// Leaves out `uses` for a body that they cannot be shown.
+    ///
+    /// # Errors
+    ///
+    /// The failure of one that must not be passed by.
+    pub(crate) fn pass_by(exchange: &Exchange, side: Side, uses: &[Arc<Use>]) -> Result<(), Error> {
+        for plugin in uses {
+            let error = plugin.cannot_be_shown();
+            log(exchange, plugin, side.hook(), &error);
+            if plugin.on_error == OnError::Reject {
+                let (plugin, hook) = (plugin.name().to_owned(), side.hook());
+                return Err(Error::Plugin { plugin, hook, source: error });
+            }
+        }
+        Ok(())
     }
 
     /// Asks each plugin in turn, until one answers or fails.

@@ -25,6 +25,9 @@ pub(crate) enum Error {
     MethodNotAllowed { allow: Vec<Method> },
     #[error("the request body is larger than {limit} bytes")]
     BodyTooLarge { limit: u64 },
+    /// A plugin wants to see the request body, and nobody can undo its content coding.
+    #[error("the request body has a content coding that is not known")]
+    UnknownCoding,
     #[error("the client sent nothing of its request body for {limit:?}")]
     RequestTimeout { limit: Duration },
     #[error("plugin `{plugin}` failed in {hook}")]
@@ -46,6 +49,13 @@ impl Error {
             BodyError::TooLarge { limit } => Some(Self::BodyTooLarge { limit }),
             BodyError::ClientIdle { limit } => Some(Self::RequestTimeout { limit }),
             BodyError::ClientAborted => Some(Self::BadRequest("the request body ended early")),
+            BodyError::Coding { .. } => {
+                Some(Self::BadRequest("the request body does not follow its content coding"))
+            }
+            BodyError::Plugin { ref plugin, hook, ref source } => {
+                let (plugin, source) = (plugin.clone(), (**source).clone());
+                Some(Self::Plugin { plugin, hook, source })
+            }
             BodyError::ClientStalled { .. }
             | BodyError::UpstreamIdle { .. }
             | BodyError::UpstreamAborted

@@ -1,18 +1,23 @@
 //! One exchange: a request, what is known of it, and the response that it gets.
 
+mod common;
 mod finish;
 
 use std::{
+    borrow::Cow,
     net::IpAddr,
     ops::{Deref, DerefMut},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Response, Uri, request::Parts, uri::PathAndQuery};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, request::Parts, uri::PathAndQuery};
 
+use self::common::Common;
 use crate::{
-    body::{Body, Progress},
+    body::{Body, BodyError, Progress},
+    coding::Coding,
     error::Error,
     generation::{Generation, Route},
     listener::Client,
@@ -20,14 +25,13 @@ use crate::{
     router::Params,
 };
 
-pub(crate) use self::finish::{BrokenOff, End, refused};
+pub(crate) use self::{
+    common::AttributesFull,
+    finish::{BrokenOff, End, refused},
+};
 
 /// How long the plugins of a chain may take in all, each way, where the route sets no `timeout`.
 const CHAIN_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Attributes of one exchange: how many, and their bytes together.
-const MAX_ATTRIBUTES: usize = 64;
-const MAX_ATTRIBUTE_BYTES: usize = 8 * 1024;
 
 /// One exchange. Its state lives in one box from the request's head to the response's last byte;
 /// a hook gets the box for the length of its call.
@@ -60,16 +64,17 @@ pub(crate) struct State {
     pub(crate) progress: Option<Arc<Progress>>,
     /// Path and query for the upstream where a rewrite or a plugin set them.
     pub(crate) target: Option<PathAndQuery>,
+    /// The coding that the request body had before a plugin replaced it.
+    pub(crate) recode: Option<Coding>,
     /// Another upstream than the route's.
     pub(crate) upstream: Option<String>,
     /// In logs, problem responses and `x-request-id`.
     pub(crate) id: HeaderValue,
     pub(crate) started: Instant,
     pub(crate) deadline: Instant,
-    attributes: Vec<(String, String)>,
-    attribute_bytes: usize,
-    /// Outbound calls that plugins have made.
-    pub(crate) calls: u32,
+    common: Common,
+    /// There in the views of bodies that stream: nothing of a head can be changed any more.
+    pub(crate) view: Option<View>,
     /// How many plugins of the chain have had their request hook.
     pub(crate) reached: usize,
     pub(crate) response: Option<Response<Body>>,
@@ -78,6 +83,15 @@ pub(crate) struct State {
     /// Why the gateway answered.
     pub(crate) error: Option<Error>,
     ended: bool,
+}
+
+/// What a view has beyond its exchange: the chunk hook that it is in.
+#[derive(Default)]
+pub(crate) struct View {
+    /// The chunk is the last one.
+    pub(crate) last: bool,
+    /// What the hook holds back.
+    pub(crate) held: Bytes,
 }
 
 impl Exchange {
@@ -98,13 +112,13 @@ impl Exchange {
             request_body,
             progress,
             target: None,
+            recode: None,
             upstream: None,
             id,
             started,
             deadline: started + CHAIN_TIMEOUT,
-            attributes: Vec::new(),
-            attribute_bytes: 0,
-            calls: 0,
+            common: Common::default(),
+            view: None,
             reached: 0,
             response: None,
             answered_by: None,
@@ -112,6 +126,34 @@ impl Exchange {
             ended: false,
         });
         Self { state: Some(state) }
+    }
+
+    /// The exchange for the chunk hooks of one of its bodies: the heads as they are now, and the
+    /// same attributes. It does not end with it.
+    pub(crate) fn view(&mut self) -> Self {
+        let state = State {
+            generation: Arc::clone(&self.generation),
+            client: Arc::clone(&self.client),
+            route: self.route.clone(),
+            params: self.params,
+            request: copy(&self.request),
+            request_body: Body::Broken(BodyError::ClientAborted),
+            progress: None,
+            target: self.target.clone(),
+            recode: None,
+            upstream: self.upstream.clone(),
+            id: self.id.clone(),
+            started: self.started,
+            deadline: self.deadline,
+            common: self.common.share(),
+            view: Some(View::default()),
+            reached: self.reached,
+            response: None,
+            answered_by: self.answered_by.clone(),
+            error: None,
+            ended: true,
+        };
+        Self { state: Some(Box::new(state)) }
     }
 
     /// Ends the exchange: metrics, access log, `on-finish` hooks.
@@ -177,8 +219,9 @@ impl State {
         Some(Bound { at: self.deadline, limit })
     }
 
-    /// The upstream has had its time; the plugins get theirs once more.
-    pub(crate) fn begin_way_back(&mut self) {
+    /// Where the exchange has no bound of its own, its plugins get their time once more: after the
+    /// upstream has had its own, and for each piece of a body.
+    pub(crate) fn renew_time_of_plugins(&mut self) {
         if self.route.as_ref().is_some_and(|route| route.timeout.is_none()) {
             self.deadline = Instant::now() + CHAIN_TIMEOUT;
         }
@@ -209,8 +252,8 @@ impl State {
         self.params.get(&route.param_names, name, self.request.uri.path())
     }
 
-    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    pub(crate) fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.common.attribute(name)
     }
 
     /// Sets an attribute.
@@ -223,19 +266,22 @@ impl State {
         name: String,
         value: String,
     ) -> Result<(), AttributesFull> {
-        let old = self.attributes.iter().position(|(key, _)| *key == name);
-        let freed = old.map_or(0, |at| size(&self.attributes[at]));
-        let bytes = self.attribute_bytes - freed + name.len() + value.len();
-        if bytes > MAX_ATTRIBUTE_BYTES || (old.is_none() && self.attributes.len() >= MAX_ATTRIBUTES)
-        {
-            return Err(AttributesFull);
-        }
-        self.attribute_bytes = bytes;
-        match old {
-            Some(at) => self.attributes[at].1 = value,
-            None => self.attributes.push((name, value)),
-        }
-        Ok(())
+        self.common.set_attribute(name, value)
+    }
+
+    /// Counts an outbound call of a plugin, and gives how many there are now.
+    pub(crate) fn count_call(&mut self) -> u32 {
+        self.common.count_call()
+    }
+
+    /// Notes why a view of the request body ends the exchange: not every HTTP version brings the
+    /// error back to who sent the request.
+    pub(crate) fn fail_request(&mut self, error: BodyError) {
+        self.common.fail_request(error);
+    }
+
+    pub(crate) fn request_failure(&mut self) -> Option<BodyError> {
+        self.common.request_failure()
     }
 
     /// Path and query as the upstream will see them, before the route's rewrite.
@@ -244,13 +290,15 @@ impl State {
     }
 }
 
-fn size((name, value): &(String, String)) -> usize {
-    name.len() + value.len()
+/// A head without its extensions, which belong to the connection.
+fn copy(head: &Parts) -> Parts {
+    let (mut copy, ()) = Request::new(()).into_parts();
+    copy.method = head.method.clone();
+    copy.uri = head.uri.clone();
+    copy.version = head.version;
+    copy.headers = head.headers.clone();
+    copy
 }
-
-/// More attributes, or longer ones, than an exchange may have.
-#[derive(Debug)]
-pub(crate) struct AttributesFull;
 
 /// An error with all its sources, on one line.
 pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);

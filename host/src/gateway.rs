@@ -2,6 +2,7 @@
 
 mod https;
 mod forward;
+mod onward;
 mod response;
 
 use std::sync::Arc;

@@ -19,6 +19,7 @@ mod chain;
 pub mod plugin;
 mod upstream;
 mod body;
+mod coding;
 mod error;
 mod problem;
 mod generation;

@@ -17,7 +17,7 @@ pub use self::{
     engine::Engine,
 };
 pub(crate) use self::{
-    hook::{HookError, Outcome, Verdict},
+    hook::{HookError, Outcome, Side, Verdict},
     limits::RateLimits,
     usage::Use,
 };

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
+    header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde::Serialize;
 
-use crate::{body::Body, error::Error, plugin::HookError, upstream::UpstreamError};
+use crate::{body::Body, coding::Coding, error::Error, plugin::HookError, upstream::UpstreamError};
 
 /// Where each problem type is explained; what follows is the type's name.
 const TYPES: &str = "https://tollgate.dev/problems/";
@@ -37,6 +37,10 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response<Body> {
         // RFC 9110 §15.5.6: a 405 says what would have worked.
         let allow = allow.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
         headers.insert(ALLOW, HeaderValue::from_str(&allow).expect("methods are tokens"));
+    }
+    if matches!(error, Error::UnknownCoding) {
+        // RFC 9110 §15.5.16: a 415 about a coding says which ones would have worked.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(Coding::NAMES));
     }
     if kind.name == "overloaded" {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -117,6 +121,11 @@ fn classify(error: &Error) -> Kind {
         Error::BodyTooLarge { .. } => {
             kind(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The request body is too large")
         }
+        Error::UnknownCoding => kind(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-coding",
+            "The request body's content coding is not supported",
+        ),
         Error::RequestTimeout { .. } => REQUEST_TIMEOUT,
         Error::Plugin { source: HookError::Busy, .. } => OVERLOADED,
         Error::Plugin { .. } => {

@@ -62,11 +62,23 @@ pub trait Plugin: Sized + 'static {
         Ok(Verdict::Next)
     }
 
-    /// Replaces a piece of the request's body; `last` marks the final one, which may be empty.
+    /// Replaces a piece of the request's body on its way to the upstream. Needs
+    /// [`Need::RequestBody`].
+    ///
+    /// Chunks come in order, each of at most 64 KiB, beside what was
+    /// [held back](Request::hold_back). `last` comes once, and its chunk may be empty; a request
+    /// without a body has none. What is returned, at most the use's `max_body` bytes, goes on in
+    /// the chunk's place; nothing is read from the client until it has. Content codings (gzip, br,
+    /// zstd, deflate) are undone before and done again after.
+    ///
+    /// By now the head has been sent: it can be read and attributes be set, nothing else. The next
+    /// chunk may go to another instance, so nothing of this body belongs into `self`.
     ///
     /// # Errors
     ///
-    /// As [`on_request`](Plugin::on_request).
+    /// The hook has failed. Under `on_error: reject` (the default) the exchange ends with a 503, or
+    /// breaks off if the response's head is out; under `skip` this and all further chunks go by
+    /// untouched.
     fn on_request_chunk(
         &self,
         request: &mut Request,
@@ -87,12 +99,14 @@ pub trait Plugin: Sized + 'static {
         Ok(())
     }
 
-    /// Replaces a piece of the response's body; `last` marks the final one, which may be empty.
+    /// Replaces a piece of the response's body on its way to the client, as
+    /// [`on_request_chunk`](Plugin::on_request_chunk) does for requests. Needs
+    /// [`Need::ResponseBody`].
     ///
     /// # Errors
     ///
-    /// As [`on_request`](Plugin::on_request); a head that is already out cannot be taken back,
-    /// so the stream is reset.
+    /// The hook has failed. Under `on_error: reject` (the default) the response breaks off, since
+    /// its head is out; under `skip` this and all further chunks go by untouched.
     fn on_response_chunk(
         &self,
         request: &mut Request,

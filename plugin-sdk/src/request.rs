@@ -219,14 +219,19 @@ impl Request {
 
     /// The whole body; waits for its end. Needs [`Need::RequestBody`](crate::Need::RequestBody).
     ///
+    /// Its content coding (gzip, br, zstd, deflate) is undone in what is read; the body itself goes
+    /// on as it came.
+    ///
     /// # Errors
     ///
-    /// Too large, too slow, broken off or not granted. All but the last are the client's doing.
+    /// Too large (decoded), too slow, broken off, in an unknown coding, or not granted. All but the
+    /// last are the client's doing.
     pub fn body(&self) -> Result<Vec<u8>, BodyError> {
         self.sys.body()
     }
 
-    /// Replaces the body; the gateway sets the length.
+    /// Replaces the body; the gateway sets the length, and gives it the content coding of the one
+    /// before. Who sets `content-encoding` after this says that `body` is in that coding.
     ///
     /// # Errors
     ///
@@ -244,6 +249,19 @@ impl Request {
     /// Notes a value for later hooks, later plugins, the access log and rate-limit keys.
     pub fn set_attribute(&mut self, name: &str, value: &str) {
         self.sys.set_attribute(name, value);
+    }
+
+    /// In a chunk hook: these bytes come again, before those of the next chunk; a second call
+    /// replaces the first.
+    ///
+    /// This is how a plugin waits for more before it decides, about a word that may be cut in two
+    /// for example. The gateway keeps the bytes: the next chunk may go to another instance.
+    ///
+    /// # Errors
+    ///
+    /// More than the use's `max_body`, with the last chunk, or outside of a chunk hook.
+    pub fn hold_back(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Refused> {
+        self.sys.hold_back(bytes.as_ref())
     }
 
     /// Sends this exchange to another upstream than the route's.

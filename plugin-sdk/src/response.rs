@@ -81,14 +81,19 @@ impl Response {
     /// The whole body; waits for its end. That of the upstream's response needs
     /// [`Need::ResponseBody`](crate::Need::ResponseBody).
     ///
+    /// Its content coding (gzip, br, zstd, deflate) is undone in what is read; the body itself goes
+    /// on as it came.
+    ///
     /// # Errors
     ///
-    /// Too large, too slow, broken off or not granted.
+    /// Too large (decoded), too slow, broken off, in an unknown coding, or not granted.
     pub fn body(&self) -> Result<Vec<u8>, BodyError> {
         self.sys.body()
     }
 
-    /// Replaces the body; the gateway sets the length.
+    /// Replaces the body; the gateway sets the length, and gives it the content coding of the one
+    /// before if the client takes that. Who sets `content-encoding` after this says that `body` is
+    /// in that coding.
     ///
     /// # Errors
     ///

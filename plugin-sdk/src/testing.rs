@@ -230,6 +230,80 @@ impl<P: Plugin> Exchange<P> {
         Ok(response)
     }
 
+    /// Sends a request body in these pieces through the chunk hook, and gives what comes out.
+    ///
+    /// # Panics
+    ///
+    /// The hook fails.
+    #[must_use]
+    #[track_caller]
+    pub fn request_chunks(&mut self, pieces: &[impl AsRef<[u8]>]) -> Vec<u8> {
+        match self.try_request_chunks(pieces) {
+            Ok(body) => body,
+            Err(error) => panic!("the request's chunk hook failed: {error}"),
+        }
+    }
+
+    /// As [`request_chunks`](Exchange::request_chunks), for tests of hooks that fail.
+    ///
+    /// # Errors
+    ///
+    /// What the log would say.
+    pub fn try_request_chunks(&mut self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, Error> {
+        let wanted = self.gateway.phases().contains(Phases::REQUEST_CHUNKS);
+        self.chunks(pieces, wanted, P::on_request_chunk)
+    }
+
+    /// Sends a response body in these pieces through the chunk hook, and gives what comes out.
+    ///
+    /// # Panics
+    ///
+    /// The hook fails.
+    #[must_use]
+    #[track_caller]
+    pub fn response_chunks(&mut self, pieces: &[impl AsRef<[u8]>]) -> Vec<u8> {
+        match self.try_response_chunks(pieces) {
+            Ok(body) => body,
+            Err(error) => panic!("the response's chunk hook failed: {error}"),
+        }
+    }
+
+    /// As [`response_chunks`](Exchange::response_chunks), for tests of hooks that fail.
+    ///
+    /// # Errors
+    ///
+    /// What the log would say.
+    pub fn try_response_chunks(&mut self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, Error> {
+        let wanted = self.gateway.phases().contains(Phases::RESPONSE_CHUNKS);
+        self.chunks(pieces, wanted, P::on_response_chunk)
+    }
+
+    /// The last piece is marked as such; what the hook holds back comes again with the next one.
+    fn chunks(
+        &mut self,
+        pieces: &[impl AsRef<[u8]>],
+        wanted: bool,
+        hook: impl Fn(&P, &mut request::Request, Vec<u8>, bool) -> Result<Vec<u8>, Error>,
+    ) -> Result<Vec<u8>, Error> {
+        sys::enter(&self.gateway.world);
+        let (mut held, mut body) = (Vec::new(), Vec::new());
+        for (index, piece) in pieces.iter().enumerate() {
+            if !wanted {
+                body.extend_from_slice(piece.as_ref());
+                continue;
+            }
+            held.extend_from_slice(piece.as_ref());
+            let last = index + 1 == pieces.len();
+            let chunk = sys::Chunk { last, held: Vec::new() };
+            self.request.sys.0.borrow_mut().chunk = Some(chunk);
+            let made = hook(&self.gateway.plugin, &mut self.request, held, last);
+            let chunk = self.request.sys.0.borrow_mut().chunk.take();
+            held = chunk.unwrap_or_default().held;
+            body.extend(made?);
+        }
+        Ok(body)
+    }
+
     /// Ends the exchange.
     pub fn finish(mut self, outcome: &Outcome) {
         sys::enter(&self.gateway.world);

@@ -1,7 +1,7 @@
 //! Bodies of any size stream both ways, and no faster than their reader.
 
 mod pieces;
-mod pressure;
+pub(crate) mod pressure;
 mod sizes;
 
 use std::{
@@ -35,7 +35,7 @@ async fn before(upstream: &impl std::fmt::Display, limits: &str) -> Gateway {
 }
 
 /// So many pieces of 64 KiB; `taken` counts the bytes that have been asked for.
-fn pieces(count: usize, taken: Arc<AtomicUsize>) -> Body {
+pub(crate) fn pieces(count: usize, taken: Arc<AtomicUsize>) -> Body {
     static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
     let pieces = stream::iter((0..count).map(move |_| {
         taken.fetch_add(PIECE.len(), SeqCst);
@@ -45,7 +45,7 @@ fn pieces(count: usize, taken: Arc<AtomicUsize>) -> Body {
 }
 
 /// A body whose pieces come when they are sent.
-fn channel() -> (mpsc::UnboundedSender<&'static str>, Body) {
+pub(crate) fn channel() -> (mpsc::UnboundedSender<&'static str>, Body) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let pieces = stream::unfold(receiver, async |mut receiver| {
         let piece: &'static str = receiver.recv().await?;
@@ -55,7 +55,7 @@ fn channel() -> (mpsc::UnboundedSender<&'static str>, Body) {
 }
 
 /// Reads a body to its end and gives its length.
-async fn length(mut body: hyper::body::Incoming) -> Result<usize, hyper::Error> {
+pub(crate) async fn length(mut body: hyper::body::Incoming) -> Result<usize, hyper::Error> {
     let mut length = 0;
     while let Some(frame) = wait::within("a piece of a body", body.frame()).await {
         length += frame?.into_data().map_or(0, |data| data.len());

@@ -11,6 +11,7 @@ mod upstreams;
 mod upgrade;
 mod hostile;
 mod plugins;
+mod chunks;
 mod faults;
 mod reload;
 mod shutdown;

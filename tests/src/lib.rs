@@ -17,6 +17,7 @@ pub mod upstream;
 pub mod recorder;
 pub mod load;
 pub mod certs;
+pub mod coded;
 pub mod tokens;
 
 pub use crate::client::{Connection, Reply};

@@ -9,7 +9,7 @@ use http::{
     uri::PathAndQuery,
 };
 
-use super::Wishes;
+use super::{Wishes, onward};
 use crate::{
     body::{Body, BodyError},
     config::{PathRewrite, Template},
@@ -43,14 +43,17 @@ pub(super) async fn to_the_end(mut exchange: Exchange, wishes: Wishes) -> Exchan
 async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
     let Some(upstream) = upstream_of(exchange, route) else { return };
     exchange.answered_by = Some(Arc::clone(&upstream.name));
-    let request = match request(exchange, route, &wishes) {
+    let mut request = match request(exchange, route, &wishes) {
         Ok(request) => request,
         Err(error) => return exchange.fail(error),
     };
+    if let Err(error) = onward::request(exchange, route, &mut request) {
+        return exchange.fail(error);
+    }
     let deadline = route.timeout.map(|_| exchange.deadline);
     let patience = Patience { deadline, progress: exchange.progress.clone() };
     let sent = upstream.send(request, patience).await;
-    exchange.begin_way_back();
+    exchange.renew_time_of_plugins();
     match sent {
         Ok(answer) => {
             let mut response = answer.response;
@@ -203,8 +206,14 @@ fn switch(
 }
 
 /// Whose fault it is that there is no response.
-fn blame(exchange: &Exchange, route: &Route, upstream: &Upstream, source: UpstreamError) -> Error {
-    if let Some(body) = find_body_error(&source)
+fn blame(
+    exchange: &mut Exchange,
+    route: &Route,
+    upstream: &Upstream,
+    source: UpstreamError,
+) -> Error {
+    let noted = exchange.request_failure();
+    if let Some(body) = noted.as_ref().or_else(|| find_body_error(&source))
         && let Some(error) = Error::of_request_body(body)
     {
         return error;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::onward;
 use crate::{
     body::{Body, BodyError},
     exchange::{Bound, BrokenOff, End, Exchange},
@@ -32,7 +33,7 @@ pub(super) fn of(mut exchange: Exchange) -> Response<ResponseBody> {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    let (mut head, body) = response.into_parts();
+    let (mut head, body) = onward::response(&mut exchange, response).into_parts();
     head.headers.insert(X_REQUEST_ID, exchange.id.clone());
     let status = head.status;
     let body = ResponseBody { body, exchange: Some(exchange), status, bytes: 0 };

@@ -208,9 +208,11 @@ impl Builder {
             let reason = format!("plugin `{}` refuses its configuration: {error}", plugin.name);
             vec![fault(config, &plugin.config_at, reason)]
         })?;
-        if let Some(hooks) = proven.unsupported_hooks() {
-            let reason =
-                format!("plugin `{}` wants {hooks}: not supported by this version", plugin.name);
+        if let Some(grant) = proven.missing_grant() {
+            let reason = format!(
+                "plugin `{}` wants the body in chunks: it needs `grants: {{ {grant}: true }}`",
+                plugin.name
+            );
             return Err(vec![fault(config, &plugin.at, reason)]);
         }
         Ok(proven)

@@ -1,6 +1,8 @@
 //! One hook call: the exchange goes into an instance's store, the guest runs, the exchange comes
 //! back, whatever happened to the guest.
 
+mod chunk;
+
 use std::{pin::pin, sync::Arc, time::Instant};
 
 use http::Response;
@@ -16,6 +18,8 @@ use super::{
 };
 use crate::{body::Body, exchange::Exchange};
 
+pub(crate) use self::chunk::Side;
+
 /// What a plugin decided about a request.
 pub(crate) enum Verdict {
     Next,
@@ -24,7 +28,7 @@ pub(crate) enum Verdict {
 }
 
 /// Why a hook has no result.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum HookError {
     /// The hook's own `err(text)`; the instance lives on.
     #[error("it said: {0}")]
@@ -43,12 +47,18 @@ pub(crate) enum HookError {
     /// No instance was free in time, or the process has no room for more.
     #[error("no instance was free")]
     Busy,
+    /// A chunk hook returned more than the use's `max_body`.
+    #[error("it returned more than {limit} bytes for one chunk")]
+    TooMuch { limit: u64 },
+    /// A chunk hook could not be shown a body whose content coding nobody can undo.
+    #[error("the body has a content coding that is not known")]
+    UnknownCoding,
 }
 
 impl HookError {
     /// All labels in metrics.
-    pub(super) const KINDS: [&'static str; 7] =
-        ["failed", "trapped", "cpu", "memory", "stack", "deadline", "busy"];
+    pub(super) const KINDS: [&'static str; 9] =
+        ["failed", "trapped", "cpu", "memory", "stack", "deadline", "busy", "output", "coding"];
 
     /// The label in metrics, one of [`Self::KINDS`].
     pub(crate) fn kind(&self) -> &'static str {
@@ -60,6 +70,8 @@ impl HookError {
             Self::StackOverflow => "stack",
             Self::DeadlinePassed => "deadline",
             Self::Busy => "busy",
+            Self::TooMuch { .. } => "output",
+            Self::UnknownCoding => "coding",
         }
     }
 

@@ -7,7 +7,7 @@ use prometheus::{Histogram, IntCounterVec};
 use super::{
     bindings::exports::tollgate::plugin::filter::Phases,
     component::{Component, Components},
-    hook::HookError,
+    hook::{HookError, Side},
     limits::RateLimits,
     pool::{Lease, Pool},
 };
@@ -46,6 +46,8 @@ pub(super) struct HookMetrics {
     pub(super) on_request: Histogram,
     pub(super) on_response: Histogram,
     pub(super) on_finish: Histogram,
+    /// Of request and response, for a use that wants chunks.
+    on_chunk: Option<[Histogram; 2]>,
     pub(super) errors: IntCounterVec,
 }
 
@@ -80,7 +82,7 @@ impl Use {
         let engine = components.engine().clone();
         let pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
         let phases = pool.prove().await?;
-        let metrics = HookMetrics::new(metrics, &settings.name);
+        let metrics = HookMetrics::new(metrics, &settings.name, phases);
         Ok(Self { on_error: config.on_error, component, settings, phases, pool, metrics })
     }
 
@@ -100,10 +102,17 @@ impl Use {
         self.phases.contains(Phases::FINISH)
     }
 
-    /// The hooks that this version does not call.
-    pub(crate) fn unsupported_hooks(&self) -> Option<&'static str> {
-        let chunks = Phases::REQUEST_CHUNKS | Phases::RESPONSE_CHUNKS;
-        self.phases.intersects(chunks).then_some("chunk hooks")
+    pub(crate) fn wants_chunks(&self, side: Side) -> bool {
+        self.phases.contains(side_phase(side))
+    }
+
+    /// The grant without which a hook that the plugin wants would see what it may not.
+    pub(crate) fn missing_grant(&self) -> Option<&'static str> {
+        let grants = &self.settings.grants;
+        if self.wants_chunks(Side::Request) && !grants.request_body {
+            return Some("request_body");
+        }
+        (self.wants_chunks(Side::Response) && !grants.response_body).then_some("response_body")
     }
 
     /// Hooks that failed, of any kind, since the process started.
@@ -127,14 +136,36 @@ impl Use {
     }
 }
 
+fn side_phase(side: Side) -> Phases {
+    match side {
+        Side::Request => Phases::REQUEST_CHUNKS,
+        Side::Response => Phases::RESPONSE_CHUNKS,
+    }
+}
+
 impl HookMetrics {
-    fn new(metrics: &Metrics, plugin: &str) -> Self {
+    fn new(metrics: &Metrics, plugin: &str, phases: Phases) -> Self {
         let duration = |hook| metrics.plugin_duration.with_label_values(&[plugin, hook]);
+        let chunks = Phases::REQUEST_CHUNKS | Phases::RESPONSE_CHUNKS;
+        let sides = [Side::Request, Side::Response];
+        let on_chunk = phases.intersects(chunks).then(|| sides.map(|side| duration(side.hook())));
         Self {
+            on_chunk,
             on_request: duration("on-request"),
             on_response: duration("on-response"),
             on_finish: duration("on-finish"),
             errors: metrics.plugin_errors.clone(),
+        }
+    }
+
+    /// # Panics
+    ///
+    /// The use wants no chunks: nothing calls it with one.
+    pub(super) fn on_chunk(&self, side: Side) -> &Histogram {
+        let [request, response] = self.on_chunk.as_ref().expect("the use wants chunks");
+        match side {
+            Side::Request => request,
+            Side::Response => response,
         }
     }
 }

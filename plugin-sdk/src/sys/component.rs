@@ -290,6 +290,9 @@ impl Request {
     pub(crate) fn set_attribute(&self, name: &str, value: &str) {
         self.0.set_attribute(name, value);
     }
+    pub(crate) fn hold_back(&self, bytes: &[u8]) -> Result<(), Refused> {
+        self.0.hold_back(bytes).map_err(|why| refused("bytes held back", why))
+    }
     pub(crate) fn set_upstream(&self, name: &str) -> Result<(), Refused> {
         self.0.set_upstream(name).map_err(|why| refused(name, why))
     }

@@ -83,9 +83,36 @@ pub(crate) struct RequestData {
     /// What `set_target` has set.
     pub(crate) target: Option<String>,
     pub(crate) upstream: Option<String>,
+    /// There during a chunk hook.
+    pub(crate) chunk: Option<Chunk>,
+}
+
+/// What a chunk hook may still do.
+#[derive(Default)]
+pub(crate) struct Chunk {
+    pub(crate) last: bool,
+    pub(crate) held: Vec<u8>,
 }
 
 impl Request {
+    /// A head that has been sent cannot be changed.
+    fn check_unsent(&self, what: &str) -> Result<(), Refused> {
+        match self.0.borrow().chunk {
+            Some(_) => Err(invalid(what, "the head has been sent")),
+            None => Ok(()),
+        }
+    }
+    pub(crate) fn hold_back(&self, bytes: &[u8]) -> Result<(), Refused> {
+        let what = "bytes held back";
+        match &mut self.0.borrow_mut().chunk {
+            None => Err(invalid(what, "only a chunk hook can hold bytes back")),
+            Some(chunk) if chunk.last => Err(invalid(what, "nothing comes after the last chunk")),
+            Some(chunk) => {
+                chunk.held = bytes.to_vec();
+                Ok(())
+            }
+        }
+    }
     pub(crate) fn id(&self) -> String {
         self.0.borrow().id.clone()
     }
@@ -99,6 +126,7 @@ impl Request {
         self.0.borrow().method.clone()
     }
     pub(crate) fn set_method(&self, method: &str) -> Result<(), Refused> {
+        self.check_unsent(method)?;
         if method.is_empty() || !method.bytes().all(is_token) {
             return Err(invalid(method, "not a method"));
         }
@@ -118,6 +146,7 @@ impl Request {
         self.0.borrow().query.clone()
     }
     pub(crate) fn set_target(&self, target: &str) -> Result<(), Refused> {
+        self.check_unsent("the target")?;
         if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(invalid("the target", "not a request target"));
         }
@@ -134,14 +163,17 @@ impl Request {
         lines(&self.0.borrow().headers, name)
     }
     pub(crate) fn set_header(&self, name: &str, value: &str) -> Result<(), Refused> {
+        self.check_unsent(name)?;
         check(name, value)?;
         remove_lookalikes(&mut self.0.borrow_mut().headers, name);
         set(&mut self.0.borrow_mut().headers, name, value)
     }
     pub(crate) fn append_header(&self, name: &str, value: &str) -> Result<(), Refused> {
+        self.check_unsent(name)?;
         append(&mut self.0.borrow_mut().headers, name, value)
     }
     pub(crate) fn remove_header(&self, name: &str) -> Result<(), Refused> {
+        self.check_unsent(name)?;
         check(name, "")?;
         remove_lookalikes(&mut self.0.borrow_mut().headers, name);
         remove(&mut self.0.borrow_mut().headers, name)
@@ -150,6 +182,7 @@ impl Request {
         Ok(self.0.borrow().body.clone())
     }
     pub(crate) fn set_body(&self, body: &[u8]) -> Result<(), Refused> {
+        self.check_unsent("the body")?;
         self.0.borrow_mut().body = body.to_vec();
         Ok(())
     }
@@ -160,6 +193,7 @@ impl Request {
         self.0.borrow_mut().attributes.insert(name.to_owned(), value.to_owned());
     }
     pub(crate) fn set_upstream(&self, name: &str) -> Result<(), Refused> {
+        self.check_unsent(name)?;
         self.0.borrow_mut().upstream = Some(name.to_owned());
         Ok(())
     }

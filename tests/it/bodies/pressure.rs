@@ -18,7 +18,7 @@ use super::{before, length, pieces};
 const MIB: usize = 1 << 20;
 
 /// Waits until `bytes` stays as it is while the gateway serves other requests, and gives it.
-async fn standstill(gateway: &Gateway, bytes: &AtomicUsize) -> usize {
+pub(crate) async fn standstill(gateway: &Gateway, bytes: &AtomicUsize) -> usize {
     let (mut last, mut same) = (0, 0);
     for _ in 0..2000 {
         assert_eq!(gateway.get("/ping", &[]).await.text(), "pong");

@@ -84,7 +84,8 @@ pub(in crate::config) struct UseLimitsFile {
     /// Memory of one instance.
     #[schemars(extend("default" = "64MiB"))]
     pub(in crate::config) memory: Option<SizeText>,
-    /// Largest body that it may read as a whole.
+    /// Largest body that it may read as a whole, decoded; most that it may return for a chunk, or
+    /// hold back.
     #[schemars(extend("default" = "10MiB"))]
     pub(in crate::config) max_body: Option<SizeText>,
     /// Instances in one worker.

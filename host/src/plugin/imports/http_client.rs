@@ -62,8 +62,7 @@ impl State {
         let limit = self.settings.limits.calls;
         // Outside of an exchange there is no deadline and nobody to answer.
         let exchange = self.exchange_mut().map_err(|_| CallError::NotGranted)?;
-        exchange.calls += 1;
-        if exchange.calls > limit {
+        if exchange.count_call() > limit {
             let reason = format!("an exchange may make {limit} calls");
             return Err(CallError::Invalid(reason));
         }

@@ -1,5 +1,7 @@
 //! `types.request`: the exchange's request, looked at and changed where it stands.
 
+use std::borrow::Cow;
+
 use http::{Method, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
 use wasmtime::{Result, component::Resource};
@@ -7,6 +9,8 @@ use wasmtime::{Result, component::Resource};
 use super::fields;
 use crate::{
     body::{Body, BodyError as Ended, ReadError},
+    coding,
+    exchange::Exchange,
     plugin::{
         bindings::tollgate::plugin::types::{
             self, BodyError, ClientCertificate, Field, HostRequest, Peer, Refused, TlsInfo,
@@ -55,8 +59,7 @@ impl HostRequest for State {
             }
             Ok(parsed) => parsed,
         };
-        self.exchange_mut()?.request.method = parsed;
-        Ok(Ok(()))
+        Ok(self.before_sent()?.map(|exchange| exchange.request.method = parsed))
     }
 
     fn scheme(&mut self, _: Handle) -> Result<String> {
@@ -82,8 +85,7 @@ impl HostRequest for State {
                           optional query";
             return Ok(Err(Refused::Invalid(reason.into())));
         };
-        self.exchange_mut()?.target = Some(parsed);
-        Ok(Ok(()))
+        Ok(self.before_sent()?.map(|exchange| exchange.target = Some(parsed)))
     }
 
     fn param(&mut self, _: Handle, name: String) -> Result<Option<String>> {
@@ -105,7 +107,10 @@ impl HostRequest for State {
         name: String,
         value: String,
     ) -> Result<Result<(), Refused>> {
-        let headers = &mut self.exchange_mut()?.request.headers;
+        let headers = match self.before_sent()? {
+            Ok(exchange) => &mut exchange.request.headers,
+            Err(late) => return Ok(Err(late)),
+        };
         let set = fields::set(headers, &name, value);
         if set.is_ok() {
             fields::remove_lookalikes(headers, &name);
@@ -119,11 +124,15 @@ impl HostRequest for State {
         name: String,
         value: String,
     ) -> Result<Result<(), Refused>> {
-        Ok(fields::append(&mut self.exchange_mut()?.request.headers, &name, value))
+        let exchange = self.before_sent()?;
+        Ok(exchange.and_then(|it| fields::append(&mut it.request.headers, &name, value)))
     }
 
     fn remove_header(&mut self, _: Handle, name: String) -> Result<Result<(), Refused>> {
-        let headers = &mut self.exchange_mut()?.request.headers;
+        let headers = match self.before_sent()? {
+            Ok(exchange) => &mut exchange.request.headers,
+            Err(late) => return Ok(Err(late)),
+        };
         let removed = fields::remove(headers, &name);
         if removed.is_ok() {
             fields::remove_lookalikes(headers, &name);
@@ -136,23 +145,31 @@ impl HostRequest for State {
             return Ok(Err(BodyError::NotGranted));
         }
         let limit = self.settings.limits.max_body;
-        let body = &mut self.exchange_mut()?.request_body;
-        Ok(body.read(limit).await.map(Vec::from).map_err(|error| body_error(&error)))
+        let exchange = self.exchange_mut()?;
+        let coded = coding::of(&exchange.request.headers);
+        let read = exchange.request_body.read_decoded(coded, limit).await;
+        Ok(read.map(Vec::from).map_err(|error| body_error(&error)))
     }
 
     fn set_body(&mut self, _: Handle, body: Vec<u8>) -> Result<Result<(), Refused>> {
         if !self.settings.grants.request_body {
             return Ok(Err(Refused::NotGranted));
         }
-        let exchange = self.exchange_mut()?;
+        let exchange = match self.before_sent()? {
+            Ok(exchange) => exchange,
+            Err(late) => return Ok(Err(late)),
+        };
         // The gateway states the new length; the old one would frame another body.
-        exchange.request.headers.remove(http::header::CONTENT_LENGTH);
+        coding::bytes_change(&mut exchange.request.headers);
+        if let Some(coding) = coding::remove(&mut exchange.request.headers) {
+            exchange.recode = Some(coding);
+        }
         exchange.request_body = Body::full(body);
         Ok(Ok(()))
     }
 
     fn attribute(&mut self, _: Handle, name: String) -> Result<Option<String>> {
-        Ok(self.exchange()?.attribute(&name).map(str::to_owned))
+        Ok(self.exchange()?.attribute(&name).map(Cow::into_owned))
     }
 
     fn set_attribute(&mut self, _: Handle, name: String, value: String) -> Result<()> {
@@ -168,7 +185,10 @@ impl HostRequest for State {
         if !self.settings.grants.upstreams.contains(&name) {
             return Ok(Err(Refused::NotGranted));
         }
-        let exchange = self.exchange_mut()?;
+        let exchange = match self.before_sent()? {
+            Ok(exchange) => exchange,
+            Err(late) => return Ok(Err(late)),
+        };
         if !exchange.generation.upstreams.contains_key(&name) {
             return Ok(Err(Refused::Unknown));
         }
@@ -176,8 +196,35 @@ impl HostRequest for State {
         Ok(Ok(()))
     }
 
+    fn hold_back(&mut self, _: Handle, bytes: Vec<u8>) -> Result<Result<(), Refused>> {
+        let limit = self.settings.limits.max_body;
+        let reason = match &mut self.exchange_mut()?.view {
+            None => "only a chunk hook can hold bytes back".to_owned(),
+            Some(view) if view.last => "nothing comes after the last chunk".to_owned(),
+            Some(_) if bytes.len() as u64 > limit => {
+                format!("at most {limit} bytes can be held back")
+            }
+            Some(view) => {
+                view.held = bytes.into();
+                return Ok(Ok(()));
+            }
+        };
+        Ok(Err(Refused::Invalid(reason)))
+    }
+
     fn drop(&mut self, _: Handle) -> Result<()> {
         Ok(())
+    }
+}
+
+impl State {
+    /// The exchange on loan, where its request has not been sent.
+    fn before_sent(&mut self) -> Result<Result<&mut Exchange, Refused>> {
+        let exchange = self.exchange_mut()?;
+        if exchange.view.is_some() {
+            return Ok(Err(Refused::Invalid("the head has been sent".into())));
+        }
+        Ok(Ok(exchange))
     }
 }
 
@@ -203,7 +250,12 @@ pub(super) fn body_error(error: &ReadError) -> BodyError {
             Ended::ClientIdle { .. } | Ended::UpstreamIdle { .. } | Ended::Deadline { .. },
         ) => BodyError::TimedOut,
         ReadError::Ended(
-            Ended::ClientAborted | Ended::ClientStalled { .. } | Ended::UpstreamAborted,
-        ) => BodyError::Aborted,
+            Ended::ClientAborted
+            | Ended::ClientStalled { .. }
+            | Ended::UpstreamAborted
+            | Ended::Coding { .. }
+            | Ended::Plugin { .. },
+        )
+        | ReadError::UnknownCoding => BodyError::Aborted,
     }
 }

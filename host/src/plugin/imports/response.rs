@@ -1,11 +1,12 @@
 //! `types.response`: the exchange's response, a fetched one, or one that the plugin makes.
 
-use http::{Response, StatusCode, header::CONTENT_LENGTH};
+use http::{Response, StatusCode};
 use wasmtime::{Result, component::Resource};
 
 use super::{fields, request::body_error};
 use crate::{
     body::Body,
+    coding::{self, Recode},
     plugin::{
         bindings::tollgate::plugin::types::{BodyError, Field, HostResponse, Refused},
         state::{ResponseHandle, State},
@@ -73,7 +74,8 @@ impl HostResponse for State {
         }
         let limit = self.settings.limits.max_body;
         let response = self.response(&response)?;
-        let read = response.body_mut().read(limit).await;
+        let coded = coding::of(response.headers());
+        let read = response.body_mut().read_decoded(coded, limit).await;
         Ok(read.map(Vec::from).map_err(|error| body_error(&error)))
     }
 
@@ -81,8 +83,17 @@ impl HostResponse for State {
         if self.is_of_the_exchange(&response) && !self.settings.grants.response_body {
             return Ok(Err(Refused::NotGranted));
         }
+        let of_the_exchange = self.is_of_the_exchange(&response);
         let response = self.response(&response)?;
-        response.headers_mut().remove(CONTENT_LENGTH);
+        let headers = response.headers_mut();
+        coding::bytes_change(headers);
+        // What a plugin says of a response of its own, it says of the body that it sets.
+        if of_the_exchange {
+            coding::weaken(headers);
+        }
+        if let Some(coding) = coding::remove(headers) {
+            response.extensions_mut().insert(Recode(coding));
+        }
         *response.body_mut() = Body::full(body);
         Ok(Ok(()))
     }
