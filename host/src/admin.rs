@@ -29,6 +29,7 @@ use tokio::{
 use crate::{
     config::{self, Secret},
     gateway::Gateway,
+    generation::Generation,
     reload::{Status, Triggers},
     server::Failed,
     telemetry::Metrics,
@@ -171,11 +172,7 @@ impl Endpoints {
     fn metrics(&self) -> Reply {
         let generation = self.gateway.current();
         let metrics = &self.metrics;
-        metrics.plugin_instances.reset();
-        for plugin in &generation.uses {
-            let gauge = metrics.plugin_instances.with_label_values(&[plugin.name()]);
-            gauge.add(i64::try_from(plugin.instances()).unwrap_or(i64::MAX));
-        }
+        plugin_gauges(metrics, &generation);
         metrics.upstream_endpoints.reset();
         for (name, upstream) in &generation.upstreams {
             let known = i64::try_from(upstream.addresses().len()).unwrap_or(i64::MAX);
@@ -218,6 +215,24 @@ impl Endpoints {
         let given = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let given = given.and_then(|given| given.strip_prefix(b"Bearer ")).unwrap_or_default();
         aws_lc_rs::constant_time::verify_slices_are_equal(given, token.as_bytes()).is_ok()
+    }
+}
+
+/// What plugins have at this moment; several uses can have one name.
+fn plugin_gauges(metrics: &Metrics, generation: &Generation) {
+    metrics.plugin_instances.reset();
+    metrics.plugin_quarantined.reset();
+    metrics.plugin_canary_aborted.reset();
+    for plugin in generation.uses.iter().flat_map(|plugin| plugin.versions()) {
+        let label = [plugin.name()];
+        let instances = i64::try_from(plugin.instances()).unwrap_or(i64::MAX);
+        metrics.plugin_instances.with_label_values(&label).add(instances);
+        let quarantined = plugin.quarantine().is_some_and(|quarantine| quarantine.is_active());
+        metrics.plugin_quarantined.with_label_values(&label).add(quarantined.into());
+        if let Some(canary) = plugin.canary() {
+            let aborted = canary.record().is_aborted();
+            metrics.plugin_canary_aborted.with_label_values(&label).add(aborted.into());
+        }
     }
 }
 

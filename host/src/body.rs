@@ -114,6 +114,15 @@ impl From<BodyError> for ReadError {
 }
 
 impl Body {
+    /// The same where it is held whole, else one that is broken off.
+    pub(crate) fn copy(&self) -> Self {
+        match self {
+            Self::Empty => Self::Empty,
+            Self::Full(bytes) => Self::Full(bytes.clone()),
+            _ => Self::Broken(BodyError::ClientAborted),
+        }
+    }
+
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }

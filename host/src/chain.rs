@@ -8,7 +8,7 @@ use crate::{
     config::OnError,
     error::Error,
     exchange::Exchange,
-    plugin::{HookError, Outcome, Side, Use, Verdict},
+    plugin::{HookError, Outcome, Seen, Side, Use, Verdict},
 };
 
 pub(crate) use self::chunks::Hooked;
@@ -20,9 +20,22 @@ pub(crate) struct Chain {
     wants_chunks: [bool; 2],
 }
 
+/// A use and its place in the chain, which says whether an exchange has its canary.
+pub(crate) struct Placed {
+    plugin: Arc<Use>,
+    place: usize,
+}
+
+impl Placed {
+    fn version(&self, exchange: &Exchange) -> &Use {
+        self.plugin.chosen(self.place, exchange)
+    }
+}
+
 impl Chain {
     pub(crate) fn new(uses: Vec<Arc<Use>>) -> Self {
-        let wants = |side| uses.iter().any(|plugin| plugin.wants_chunks(side));
+        let versions = || uses.iter().flat_map(|plugin| plugin.versions());
+        let wants = |side| versions().any(|plugin| plugin.wants_chunks(side));
         Self { wants_chunks: [wants(Side::Request), wants(Side::Response)], uses }
     }
 
@@ -32,12 +45,13 @@ impl Chain {
 
     /// Whether any plugin can ask for the request when it has been forwarded.
     pub(crate) fn looks_back(&self) -> bool {
-        self.uses.iter().any(|plugin| plugin.wants_response() || plugin.wants_finish())
+        let mut versions = self.uses.iter().flat_map(|plugin| plugin.versions());
+        versions.any(|plugin| plugin.wants_response() || plugin.wants_finish())
     }
 
     /// Whether anything is to be done when an exchange has ended.
     pub(crate) fn wants_finish(&self) -> bool {
-        self.uses.iter().any(|plugin| plugin.wants_finish())
+        self.uses.iter().flat_map(|plugin| plugin.versions()).any(Use::wants_finish)
     }
 
     /// Whether a body that goes this way passes chunk hooks.
@@ -46,11 +60,11 @@ impl Chain {
     }
 
     /// Whose chunk hooks a body passes, in order: those that the request has reached.
-    pub(crate) fn chunk_uses(&self, side: Side, reached: usize) -> Vec<Arc<Use>> {
-        let mut uses: Vec<_> = self.uses[..reached]
-            .iter()
-            .filter(|plugin| plugin.wants_chunks(side))
-            .map(Arc::clone)
+    pub(crate) fn chunk_uses(&self, side: Side, exchange: &Exchange) -> Vec<Placed> {
+        let reached = self.uses[..exchange.reached].iter().enumerate();
+        let mut uses: Vec<_> = reached
+            .map(|(place, plugin)| Placed { plugin: Arc::clone(plugin), place })
+            .filter(|placed| placed.version(exchange).wants_chunks(side))
             .collect();
         if side == Side::Response {
             uses.reverse();
@@ -63,8 +77,9 @@ impl Chain {
     /// # Errors
     ///
     /// The failure of one that must not be passed by.
-    pub(crate) fn pass_by(exchange: &Exchange, side: Side, uses: &[Arc<Use>]) -> Result<(), Error> {
-        for plugin in uses {
+    pub(crate) fn pass_by(exchange: &Exchange, side: Side, uses: &[Placed]) -> Result<(), Error> {
+        for placed in uses {
+            let plugin = placed.version(exchange);
             let error = plugin.cannot_be_shown();
             log(exchange, plugin, side.hook(), &error);
             if plugin.on_error == OnError::Reject {
@@ -80,13 +95,18 @@ impl Chain {
     /// A plugin that fails ends the exchange unless its use says `on_error: skip`: a broken
     /// authenticator must not open the route.
     pub(crate) async fn on_request(&self, mut exchange: Exchange) -> Exchange {
-        for plugin in &self.uses {
+        for (place, listed) in self.uses.iter().enumerate() {
             exchange.reached += 1;
-            if !plugin.wants_request() {
-                continue;
+            let shadow = listed.shadow(&exchange);
+            let plugin = listed.choose(place, &mut exchange);
+            let mut verdict = Ok(Verdict::Next);
+            if plugin.wants_request() {
+                (exchange, verdict) = plugin.on_request(exchange).await;
+                listed.note(plugin, verdict.as_ref().err());
             }
-            let verdict;
-            (exchange, verdict) = plugin.on_request(exchange).await;
+            if let Some(shadow) = shadow {
+                shadow.compare(Seen::of(&exchange, &verdict));
+            }
             match verdict {
                 Ok(Verdict::Next) => {}
                 Ok(Verdict::Respond(response)) => {
@@ -109,12 +129,14 @@ impl Chain {
     /// the replacement.
     pub(crate) async fn on_response(&self, mut exchange: Exchange) -> Exchange {
         let reached = exchange.reached;
-        for plugin in self.uses[..reached].iter().rev() {
+        for (place, listed) in self.uses[..reached].iter().enumerate().rev() {
+            let plugin = listed.chosen(place, &exchange);
             if !plugin.wants_response() {
                 continue;
             }
             let done;
             (exchange, done) = plugin.on_response(exchange).await;
+            listed.note(plugin, done.as_ref().err());
             if let Err(error) = done {
                 failed(&mut exchange, plugin, "on-response", error);
             }
@@ -125,12 +147,14 @@ impl Chain {
     /// Tells every plugin that the request has reached how it ended.
     pub(crate) async fn on_finish(&self, mut exchange: Exchange, outcome: &Outcome) -> Exchange {
         let reached = exchange.reached;
-        for plugin in &self.uses[..reached] {
+        for (place, listed) in self.uses[..reached].iter().enumerate() {
+            let plugin = listed.chosen(place, &exchange);
             if !plugin.wants_finish() {
                 continue;
             }
             let done;
             (exchange, done) = plugin.on_finish(exchange, outcome.clone()).await;
+            listed.note(plugin, done.as_ref().err());
             if let Err(error) = done {
                 log(&exchange, plugin, "on-finish", &error);
             }
@@ -153,6 +177,10 @@ fn failed(exchange: &mut Exchange, plugin: &Use, hook: &'static str, error: Hook
 }
 
 fn log(exchange: &Exchange, plugin: &Use, hook: &str, error: &HookError) {
+    // Its beginning and its end are in the log; between them it is every exchange.
+    if let HookError::Quarantined { .. } = error {
+        return;
+    }
     tracing::warn!(
         request_id = exchange.id(),
         route = exchange.route_name(),

@@ -1,7 +1,9 @@
 //! The configuration: checked, complete, with every default filled in. What stands here can be
 //! relied on; whatever a file could say wrongly has been refused by `check`.
 
+mod alternatives;
 mod check;
+mod containment;
 mod document;
 mod fault;
 mod file;
@@ -29,7 +31,9 @@ use ipnet::IpNet;
 
 use crate::router::Match;
 
+pub(crate) use self::fault::sort as sort_faults;
 pub use self::{
+    containment::{AbortOn, Canary, Isolation, Quarantine},
     document::Document,
     fault::{Fault, Faults},
     plugin_config::plugin_config_faults,
@@ -134,11 +138,27 @@ pub struct Use {
     pub config: serde_json::Value,
     pub grants: Grants,
     pub on_error: OnError,
+    pub isolation: Isolation,
+    /// `None`: never.
+    pub quarantine: Option<Quarantine>,
+    pub canary: Option<Canary>,
     pub limits: UseLimits,
     /// Where the use stands in the file.
     pub at: Pointer,
     /// Where its `config` stands in the file; the use itself where it has none.
     pub config_at: Pointer,
+}
+
+impl Use {
+    /// What tells it from other uses, whatever the place in the file.
+    pub fn identity(&self) -> String {
+        let mut nowhere =
+            Self { at: Pointer::default(), config_at: Pointer::default(), ..self.clone() };
+        if let Some(canary) = &mut nowhere.canary {
+            canary.at = Pointer::default();
+        }
+        format!("{nowhere:?}")
+    }
 }
 
 /// What a use may reach; nothing unless named.
@@ -172,18 +192,34 @@ impl OnError {
 /// The most memory that one instance can be granted, in bytes: address space is reserved for it.
 pub const MAX_PLUGIN_MEMORY: usize = 1 << 30;
 
+/// The most elements that one table of an instance can be granted.
+pub const MAX_PLUGIN_TABLE: usize = 1_000_000;
+
+/// The most attributes that one exchange can be granted, and their bytes together: each exchange
+/// holds them until its end.
+pub const MAX_ATTRIBUTES: usize = 1024;
+pub const MAX_ATTRIBUTE_BYTES: usize = 1 << 20;
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UseLimits {
     /// CPU time of one hook; waiting does not count. Default 10 ms.
     pub cpu: Duration,
+    /// One hook as a whole, waiting included; the exchange may have less time. Default 60 s.
+    pub timeout: Duration,
     /// Linear memory of one instance, in bytes. Default 64 MiB.
     pub memory: usize,
+    /// Elements of one table of an instance. Default 100,000.
+    pub table: usize,
     /// Largest body that `body()` reads, in bytes. Default 10 MiB.
     pub max_body: u64,
     /// Instances in one worker. Default 64.
     pub max_instances: usize,
     /// Outbound calls in one exchange. Default 16.
     pub calls: u32,
+    /// Attributes of an exchange that this use may bring it to. Default 64.
+    pub attributes: usize,
+    /// Bytes of these, names and values together. Default 8 KiB.
+    pub attribute_bytes: usize,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -348,11 +384,37 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
 
 /// As [`load`]; `note` is told of each file that `${file:..}` names, before it is read.
 pub(crate) fn load_noting(path: &Path, note: &dyn Fn(&Path)) -> Result<Config, Vec<Fault>> {
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| vec![Fault::unreadable(path, &error)])?;
-    let parsed = Document::parse_noting(&text, path, note);
-    let (document, found) = parsed.map_err(|fault| vec![fault])?;
-    check::check(document, found)
+    sound(examine_noting(path, note))
+}
+
+/// As [`load`], but with what the file says beside its faults: to look for the faults that lie
+/// deeper, and not to be run where there are any. `None`: it says nothing that can be read.
+pub fn examine(path: &Path) -> (Option<Config>, Vec<Fault>) {
+    examine_noting(path, &|_| {})
+}
+
+fn examine_noting(path: &Path, note: &dyn Fn(&Path)) -> (Option<Config>, Vec<Fault>) {
+    match std::fs::read_to_string(path) {
+        Ok(text) => examine_text(&text, path, note),
+        Err(error) => (None, vec![Fault::unreadable(path, &error)]),
+    }
+}
+
+fn examine_text(text: &str, path: &Path, note: &dyn Fn(&Path)) -> (Option<Config>, Vec<Fault>) {
+    match Document::parse_noting(text, path, note) {
+        Ok((document, found)) => {
+            let (config, faults) = check::check(document, found);
+            (Some(config), faults)
+        }
+        Err(fault) => (None, vec![fault]),
+    }
+}
+
+fn sound((config, faults): (Option<Config>, Vec<Fault>)) -> Result<Config, Vec<Fault>> {
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(faults),
+    }
 }
 
 /// Checks `text` as if `path` held it.
@@ -361,8 +423,7 @@ pub(crate) fn load_noting(path: &Path, note: &dyn Fn(&Path)) -> Result<Config, V
 ///
 /// As [`load`].
 pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Fault>> {
-    let (document, found) = Document::parse(text, path).map_err(|fault| vec![fault])?;
-    check::check(document, found)
+    sound(examine_text(text, path, &|_| {}))
 }
 
 impl fmt::Debug for Secret {

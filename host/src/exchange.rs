@@ -1,6 +1,7 @@
 //! One exchange: a request, what is known of it, and the response that it gets.
 
 mod common;
+mod copy;
 mod finish;
 
 use std::{
@@ -18,9 +19,11 @@ use self::common::Common;
 use crate::{
     body::{Body, BodyError, Progress},
     coding::Coding,
+    config::UseLimits,
     error::Error,
     generation::{Generation, Route},
     listener::Client,
+    plugin::Trial,
     problem,
     router::Params,
 };
@@ -77,6 +80,12 @@ pub(crate) struct State {
     pub(crate) view: Option<View>,
     /// How many plugins of the chain have had their request hook.
     pub(crate) reached: usize,
+    /// Places in the chain at which it has the canary.
+    pub(crate) canaries: Vec<usize>,
+    /// Uses in quarantine that it tries.
+    pub(crate) trials: Vec<Arc<Trial>>,
+    /// Whether a shadow asked for something that it does not get.
+    pub(crate) held_back: bool,
     pub(crate) response: Option<Response<Body>>,
     /// The upstream that answered, or failed to.
     pub(crate) answered_by: Option<Arc<str>>,
@@ -120,6 +129,9 @@ impl Exchange {
             common: Common::default(),
             view: None,
             reached: 0,
+            canaries: Vec::new(),
+            trials: Vec::new(),
+            held_back: false,
             response: None,
             answered_by: None,
             error: None,
@@ -148,6 +160,9 @@ impl Exchange {
             common: self.common.share(),
             view: Some(View::default()),
             reached: self.reached,
+            canaries: self.canaries.clone(),
+            trials: self.trials.clone(),
+            held_back: false,
             response: None,
             answered_by: self.answered_by.clone(),
             error: None,
@@ -256,17 +271,23 @@ impl State {
         self.common.attribute(name)
     }
 
+    /// All attributes, in the order in which they were first set.
+    pub(crate) fn attributes(&self) -> Vec<(String, String)> {
+        self.common.attributes()
+    }
+
     /// Sets an attribute.
     ///
     /// # Errors
     ///
-    /// The exchange has as many as it may, or as long ones; nothing was set.
+    /// The exchange has as many as `limits` allow, or as long ones; nothing was set.
     pub(crate) fn set_attribute(
         &mut self,
         name: String,
         value: String,
+        limits: &UseLimits,
     ) -> Result<(), AttributesFull> {
-        self.common.set_attribute(name, value)
+        self.common.set_attribute(name, value, limits)
     }
 
     /// Counts an outbound call of a plugin, and gives how many there are now.

@@ -2,6 +2,7 @@
 //! once it runs. A reload builds the next one and swaps it in.
 
 mod build;
+mod canary;
 
 use std::{
     collections::HashMap,

@@ -2,22 +2,29 @@
 
 mod bindings;
 mod cache;
+mod canary;
 mod component;
 mod engine;
 mod hook;
 mod imports;
+mod kept;
 mod limits;
 mod meter;
 mod pool;
+mod quarantine;
+mod reached;
+mod snapshot;
 mod state;
 mod usage;
 
+pub(crate) use self::{
+    canary::{Canary, Seen},
+    hook::{HookError, Outcome, Side, Verdict},
+    limits::RateLimits,
+    quarantine::{Quarantine, Trial},
+    usage::Use,
+};
 pub use self::{
     component::{Component, Components, LoadError, Manifest},
     engine::Engine,
-};
-pub(crate) use self::{
-    hook::{HookError, Outcome, Side, Verdict},
-    limits::RateLimits,
-    usage::Use,
 };

@@ -42,8 +42,8 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response<Body> {
         // RFC 9110 §15.5.16: a 415 about a coding says which ones would have worked.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(Coding::NAMES));
     }
-    if kind.name == "overloaded" {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = retry_after(error, &kind) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -148,6 +148,16 @@ fn upstream(error: &UpstreamError) -> Kind {
             "upstream-protocol",
             "The service did not answer as HTTP asks",
         ),
+    }
+}
+
+/// Seconds after which another try has a chance, rounded up.
+fn retry_after(error: &Error, kind: &Kind) -> Option<u64> {
+    match error {
+        Error::Plugin { source: HookError::Quarantined { retry_after }, .. } => {
+            Some(retry_after.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1))
+        }
+        _ => (kind.name == OVERLOADED.name).then_some(1),
     }
 }
 

@@ -90,6 +90,35 @@ fn what_a_plugin_refuses_is_told_with_its_place() {
 }
 
 #[test]
+fn faults_of_the_file_and_of_its_plugins_are_told_together() {
+    let ran = validate(
+        r#"listeners: [{ address: "127.0.0.1:0" }]
+plugins:
+  one: { component: probe, config: { refuse: "first\nsecond" } }
+  two: { component: nowhere }
+  three: { component: probe, config: { request: [{ shwo: x }] } }
+  four: { component: headers, config: { x: 1 }, on_error: never }
+routes:
+  - { match: { path: / }, upstream: bils, plugins: [one] }
+"#,
+    );
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for line in [
+        "tollgate.yaml:3:36: plugins.one.config: plugin `one` refuses its configuration: it said: first",
+        "tollgate.yaml:3:36: plugins.one.config: plugin `one` refuses its configuration: it said: second",
+        "plugins.two: cannot read",
+        "plugins.three.config.request[0]: must be",
+        "a table with `show`",
+        "plugins.four.on_error: must be `reject` or `skip`",
+        "routes[0].upstream: no upstream is called",
+    ] {
+        assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
+    }
+    // What is wrong with a use in the file is enough of it.
+    assert!(!ran.stderr.contains("plugins.four.config"), "{}", ran.stderr);
+}
+
+#[test]
 fn routes_that_nothing_tells_apart_are_a_fault() {
     let ran = validate(&VALID.replace("/users/{id}", "/{*other}").replace(", methods: [GET]", ""));
     assert_eq!(ran.code, 1, "{ran:?}");

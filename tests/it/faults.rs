@@ -30,6 +30,7 @@ async fn faulty(hook: &str, fault: &str, usage: &str) -> Gateway {
           faulty:
             component: faulty
             config: {{ hook: {hook}, fault: {fault}, only_with: x-fault }}
+            quarantine: none
             {usage}
         routes:
           - {{ name: faulty, match: {{ path: / }}, plugins: [faulty], respond: {{ body: through }} }}
@@ -60,6 +61,8 @@ async fn check(hook: &str, fault: &str, kind: &str) {
     assert!((counted - 3.0).abs() < 0.1, "{hook} {fault}: {counted} are counted as {kind}");
     let log = gateway.log();
     assert!(log.contains("faulty") && log.contains("request_id"), "{log}");
+    let instances = gateway.metric("tollgate_plugin_instances", &[("plugin", "faulty")]).await;
+    assert!(instances < 1.1, "{hook} {fault}: {instances} instances are left");
     gateway.stop().await;
 }
 

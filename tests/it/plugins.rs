@@ -6,6 +6,10 @@ mod chain;
 mod calls;
 mod instances;
 mod languages;
+mod isolation;
+mod limits;
+mod quarantine;
+mod canary;
 
 use std::fmt::Display;
 

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::{
+    config::Isolation,
     generation::{End, Generation, Route},
-    plugin::Use,
+    plugin::{Canary, Quarantine, Use},
     reload::LastReload,
     upstream::Upstream,
 };
@@ -61,9 +62,56 @@ fn plugin(plugin: &Use) -> Value {
         "digest": format!("sha256:{}", plugin.component.digest),
         "bytes": plugin.component.size,
         "on_error": plugin.on_error.as_str(),
+        "isolation": isolation(plugin),
+        "quarantine": plugin.quarantine().map(quarantine),
+        "canary": plugin.canary().map(canary),
         "instances": plugin.instances(),
         "errors": plugin.errors(),
     })
+}
+
+/// With `request`: where fresh instances come from, and why not from a snapshot.
+fn isolation(plugin: &Use) -> Value {
+    match plugin.isolation() {
+        (Isolation::Shared, _) => json!({ "mode": Isolation::Shared.as_str() }),
+        (mode, None) => json!({ "mode": mode.as_str(), "from": "snapshot" }),
+        (mode, Some(reason)) => json!({
+            "mode": mode.as_str(),
+            "from": "configure",
+            "reason": reason.to_string(),
+        }),
+    }
+}
+
+fn canary(canary: &Canary) -> Value {
+    let (hooks, errors, aborted) = canary.record().figures();
+    let mut status = plugin(&canary.version);
+    status["percent"] = json!(canary.config().share * 100.0);
+    status["shadow"] = json!(canary.config().shadow);
+    status["hooks"] = json!(hooks);
+    status["failed_hooks"] = json!(errors);
+    status["aborted"] = json!(aborted.map(|aborted| json!({
+        "at": seconds(aborted.at),
+        "hooks": aborted.calls,
+        "failed_hooks": aborted.errors,
+    })));
+    status
+}
+
+fn quarantine(quarantine: &Quarantine) -> Value {
+    match quarantine.status() {
+        None => json!({ "active": false }),
+        Some(term) => json!({
+            "active": true,
+            "lasts_ms": millis(term.lasts),
+            "tries": term.tries,
+            "next_try_ms": millis(term.next_try),
+        }),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn upstream(upstream: &Upstream) -> Value {

@@ -13,12 +13,12 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 
-use super::log;
+use super::{Placed, log};
 use crate::{
     body::{Body, BodyError},
     config::OnError,
     exchange::{Exchange, View},
-    plugin::{HookError, Side, Use},
+    plugin::{HookError, Side},
 };
 
 /// Most bytes that go into a guest at once.
@@ -41,7 +41,7 @@ pub(crate) struct Hooked {
 
 /// One plugin's hook, and what it has still to see.
 struct Stage {
-    plugin: Arc<Use>,
+    placed: Arc<Placed>,
     /// What the hook has held back; it stands before `input`.
     held: Bytes,
     input: Bytes,
@@ -67,7 +67,7 @@ type Returned = (Exchange, Result<Bytes, HookError>);
 
 impl Hooked {
     /// `uses`: in the order of this way; `exchange`: a view for the hooks.
-    pub(crate) fn new(source: Body, side: Side, uses: Vec<Arc<Use>>, exchange: Exchange) -> Self {
+    pub(crate) fn new(source: Body, side: Side, uses: Vec<Placed>, exchange: Exchange) -> Self {
         Self {
             source,
             side,
@@ -90,7 +90,7 @@ impl Hooked {
             self.hand_on(index, chunk, last);
         } else {
             let exchange = self.exchange.take().expect("one call at a time");
-            self.call = Some(Call::new(index, &stage.plugin, exchange, self.side, chunk, last));
+            self.call = Some(Call::new(index, &stage.placed, exchange, self.side, chunk, last));
         }
         true
     }
@@ -113,9 +113,10 @@ impl Hooked {
                 made
             }
             Err(error) => {
-                log(exchange, &stage.plugin, self.side.hook(), &error);
-                if stage.plugin.on_error == OnError::Reject {
-                    let plugin = stage.plugin.name().to_owned();
+                let plugin = stage.placed.version(exchange);
+                log(exchange, plugin, self.side.hook(), &error);
+                if plugin.on_error == OnError::Reject {
+                    let plugin = plugin.name().to_owned();
                     let (hook, source) = (self.side.hook(), Box::new(error));
                     return Err(BodyError::Plugin { plugin, hook, source });
                 }
@@ -205,9 +206,16 @@ impl HttpBody for Hooked {
 }
 
 impl Stage {
-    fn new(plugin: Arc<Use>) -> Self {
+    fn new(placed: Placed) -> Self {
         let (held, input) = (Bytes::new(), Bytes::new());
-        Self { plugin, held, input, input_ended: false, done: false, skipped: false }
+        Self {
+            placed: Arc::new(placed),
+            held,
+            input,
+            input_ended: false,
+            done: false,
+            skipped: false,
+        }
     }
 
     fn has_work(&self) -> bool {
@@ -236,7 +244,7 @@ fn joined(held: Bytes, piece: Bytes) -> Bytes {
 impl Call {
     fn new(
         stage: usize,
-        plugin: &Arc<Use>,
+        placed: &Arc<Placed>,
         mut exchange: Exchange,
         side: Side,
         chunk: Bytes,
@@ -244,8 +252,13 @@ impl Call {
     ) -> Self {
         exchange.renew_time_of_plugins();
         exchange.view = Some(View { last, held: Bytes::new() });
-        let (plugin, copy) = (Arc::clone(plugin), chunk.clone());
-        let returned = Box::pin(async move { plugin.on_chunk(exchange, side, copy, last).await });
+        let (placed, copy) = (Arc::clone(placed), chunk.clone());
+        let returned = Box::pin(async move {
+            let version = placed.version(&exchange);
+            let (exchange, result) = version.on_chunk(exchange, side, copy, last).await;
+            placed.plugin.note(version, result.as_ref().err());
+            (exchange, result)
+        });
         Self { stage, chunk, last, returned }
     }
 }

@@ -4,6 +4,7 @@
 //! them all.
 
 mod actions;
+mod containment;
 mod listeners;
 mod matching;
 mod plugins;
@@ -21,12 +22,9 @@ use super::{
     structure, units,
 };
 
-/// `found`: the faults that reading the document has found.
-///
-/// # Errors
-///
-/// These and every other fault of the document, in its order.
-pub(super) fn check(document: Document, found: Vec<Fault>) -> Result<Config, Vec<Fault>> {
+/// What the document says, with defaults where it has faults. `found`: the faults that reading it
+/// has found; these and every other fault are returned, in its order.
+pub(super) fn check(document: Document, found: Vec<Fault>) -> (Config, Vec<Fault>) {
     let document = Arc::new(document);
     let faults = Faults::after(&document, found);
     let file = structure::read(&faults);
@@ -51,10 +49,8 @@ pub(super) fn check(document: Document, found: Vec<Fault>) -> Result<Config, Vec
         telemetry: settings::check_telemetry(&root.key("telemetry"), file.telemetry.as_ref()),
         document: Arc::clone(&document),
     };
-    match faults.into_vec() {
-        found if found.is_empty() => Ok(config),
-        found => Err(found),
-    }
+    let found = faults.into_vec();
+    (config, found)
 }
 
 /// A place in the document, and where its faults go.

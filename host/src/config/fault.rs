@@ -40,6 +40,13 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether it is at `at` or inside of it.
+    pub(crate) fn is_within(&self, at: &Pointer) -> bool {
+        self.at.steps().starts_with(at.steps())
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, place, at, message } = self;
@@ -104,7 +111,7 @@ impl<'a> Faults<'a> {
 }
 
 /// By place; the same fault once.
-fn sort(faults: &mut Vec<Fault>) {
+pub(crate) fn sort(faults: &mut Vec<Fault>) {
     faults.sort_by(|a, b| (a.place, &a.at, &a.message).cmp(&(b.place, &b.at, &b.message)));
     faults.dedup();
 }

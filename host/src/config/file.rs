@@ -4,6 +4,7 @@
 //! reported and taken out before this is read, so that the checks go on with the rest. What the
 //! file must have is said by `schemars(required)`; the schema is where that is checked.
 
+mod containment;
 mod listeners;
 mod plugins;
 mod upstreams;
@@ -18,13 +19,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) use self::{
+    containment::{AbortOnFile, CanaryFile, IsolationFile, QuarantineFile},
     listeners::{
         AdminFile, CertificateFile, ClientAuthFile, ListenerFile, ListenerTlsFile,
         RedirectToHttpsFile, RedirectToHttpsTableFile, TlsVersionFile,
     },
-    plugins::{
-        GrantsFile, Isolation, OnErrorFile, PluginFile, UseFile, UseLimitsFile, UseTableFile,
-    },
+    plugins::{GrantsFile, OnErrorFile, PluginFile, UseFile, UseLimitsFile, UseTableFile},
     routes::{ConditionFile, ConditionTableFile, MatchFile, RedirectFile, RespondFile, RouteFile},
     settings::{
         AccessLogFile, AccessLogFormatFile, Http2File, LimitsFile, LogFormatFile, TelemetryFile,

@@ -9,6 +9,7 @@ use jsonschema::{
 use serde_json::{Map, Value};
 
 use super::{
+    alternatives,
     check::{did_you_mean, nearest},
     document::{Content, Document},
     fault::Faults,
@@ -240,11 +241,28 @@ fn meant_branch<'e>(
                 && inner.instance_path().as_str() == error.instance_path().as_str()
         })
     };
-    let mut own_type = context.iter().filter(|branch| !is_other_type(branch));
-    match (own_type.next(), own_type.next()) {
-        (Some(branch), None) => Some(branch),
+    let own_type: Vec<_> = context.iter().filter(|branch| !is_other_type(branch)).collect();
+    let named: Vec<_> =
+        own_type.iter().copied().filter(|branch| !is_other_name(branch, error)).collect();
+    match (own_type.as_slice(), named.as_slice()) {
+        ([branch], _) | (_, [branch]) => Some(branch),
         _ => None,
     }
+}
+
+/// Whether the value lacks a key that the alternative is known by, or has another word there.
+fn is_other_name(branch: &[ValidationError<'static>], error: &ValidationError<'_>) -> bool {
+    let own = error.instance_path().as_str();
+    branch.iter().any(|inner| {
+        let at = inner.instance_path().as_str();
+        let is_at_key =
+            at.strip_prefix(own).is_some_and(|key| !key[1.min(key.len())..].contains('/'));
+        match inner.kind() {
+            ValidationErrorKind::Required { .. } => at == own,
+            ValidationErrorKind::Constant { .. } => is_at_key,
+            _ => false,
+        }
+    })
 }
 
 fn describe(schema: &Value, error: &ValidationError<'_>) -> String {
@@ -274,6 +292,12 @@ fn describe(schema: &Value, error: &ValidationError<'_>) -> String {
             None,
         ) => "must not be empty".to_owned(),
         (ValidationErrorKind::Pattern { pattern }, None) => format!("must match `{pattern}`"),
+        (ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. }, None)
+            if let Some(choice) =
+                parent(schema, error).and_then(|parent| alternatives::describe(schema, parent)) =>
+        {
+            format!("must be {choice}")
+        }
         // Without the value, which may be a secret.
         _ => error.masked_with("it").to_string(),
     };
@@ -288,6 +312,11 @@ fn wrong_type(kind: &TypeKind, instance: &Value) -> String {
     let is_bare = instance.is_number() || instance.is_boolean();
     let hint = if is_bare && types == [type_name(JsonType::String)] { ", in quotes" } else { "" };
     format!("must be {}{hint}", types.join(" or "))
+}
+
+/// A type by its name in a schema.
+pub(super) fn type_name_of(name: &str) -> Option<&'static str> {
+    name.parse().ok().map(type_name)
 }
 
 fn type_name(json_type: JsonType) -> &'static str {
@@ -305,16 +334,13 @@ fn type_name(json_type: JsonType) -> &'static str {
 fn wrong_choice(options: &Value, instance: &Value) -> String {
     let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
     let names: Vec<String> = options.iter().map(quoted).collect();
-    let choice = match names.as_slice() {
-        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
-        names => names.concat(),
-    };
+    let choice = alternatives::list(&names);
     let known = options.iter().filter_map(Value::as_str);
     let hint = instance.as_str().map(|name| did_you_mean(name, known)).unwrap_or_default();
     format!("must be {choice}{hint}")
 }
 
-fn quoted(value: &Value) -> String {
+pub(super) fn quoted(value: &Value) -> String {
     match value {
         // A text that would be something else without its quotes.
         Value::String(text) if substitute::scalar(text).is_some() => format!("{text:?}"),

@@ -371,11 +371,11 @@ fn what_this_version_lacks_is_refused_by_name() {
     upstream: bills
     mirror: {}
     retries: {}
-    plugins: [{ component: x, isolation: request, canary: {}, grants: { stores: [a], cache: true } }]
+    plugins: [{ component: x, grants: { stores: [a], cache: true } }]
 state: {}
 telemetry: { otlp: {}, server_timing: false, access_log: { fields: [] } }
 plugins:
-  p: { component: x, isolation: request, canary: {}, grants: { stores: [a], cache: true } }
+  p: { component: x, grants: { stores: [a], cache: true } }
 ",
         ),
         &[
@@ -384,18 +384,42 @@ plugins:
             "tollgate.yaml:10:5: routes[1].component: not supported by this version",
             "tollgate.yaml:13:5: routes[2].mirror: not supported by this version",
             "tollgate.yaml:14:5: routes[2].retries: not supported by this version",
-            "tollgate.yaml:15:42: routes[2].plugins[0].isolation: not supported by this version",
-            "tollgate.yaml:15:51: routes[2].plugins[0].canary: not supported by this version",
-            "tollgate.yaml:15:73: routes[2].plugins[0].grants.stores: not supported by this version",
-            "tollgate.yaml:15:86: routes[2].plugins[0].grants.cache: not supported by this version",
+            "tollgate.yaml:15:41: routes[2].plugins[0].grants.stores: not supported by this version",
+            "tollgate.yaml:15:54: routes[2].plugins[0].grants.cache: not supported by this version",
             "tollgate.yaml:16:1: state: not supported by this version",
             "tollgate.yaml:17:14: telemetry.otlp: not supported by this version",
             "tollgate.yaml:17:24: telemetry.server_timing: not supported by this version",
             "tollgate.yaml:17:60: telemetry.access_log.fields: not supported by this version",
-            "tollgate.yaml:19:33: plugins.p.isolation: not supported by this version",
-            "tollgate.yaml:19:42: plugins.p.canary: not supported by this version",
-            "tollgate.yaml:19:64: plugins.p.grants.stores: not supported by this version",
-            "tollgate.yaml:19:77: plugins.p.grants.cache: not supported by this version",
+            "tollgate.yaml:19:32: plugins.p.grants.stores: not supported by this version",
+            "tollgate.yaml:19:45: plugins.p.grants.cache: not supported by this version",
+        ],
+    );
+}
+
+#[test]
+fn how_far_a_plugins_trouble_goes_is_checked() {
+    check_faults(
+        &with_routes(
+            "plugins:
+  a: { component: x, quarantine: off, isolation: process }
+  b: { component: x, quarantine: { traps: 0, retry: 2m, max_retry: 1m, windw: 1s } }
+  c: { component: x, canary: { component: y z, percent: 101, abort_on: { errors: 1 } } }
+  d: { component: x, canary: { percent: 5 }, limits: { attribute_bytes: 2MiB, table: 0 } }
+routes: []
+",
+        ),
+        &[
+            "tollgate.yaml:6:34: plugins.a.quarantine: must be `none` or `{ traps: 10, window: 10s, retry: 1s, max_retry: 1m }`",
+            "tollgate.yaml:6:50: plugins.a.isolation: must be `shared` or `request`",
+            "tollgate.yaml:7:43: plugins.b.quarantine.traps: must be at least 1",
+            "tollgate.yaml:7:68: plugins.b.quarantine.max_retry: must be at least `retry`",
+            "tollgate.yaml:7:72: plugins.b.quarantine: unknown key `windw`; did you mean `window`?",
+            "tollgate.yaml:8:43: plugins.c.canary.component: must be a name such as `jwt` or a path such as `./jwt.wasm`",
+            "tollgate.yaml:8:57: plugins.c.canary.percent: must be at most 100",
+            "tollgate.yaml:8:82: plugins.c.canary.abort_on.errors: must be a percentage from `0%` to `100%`",
+            "tollgate.yaml:9:30: plugins.d.canary: `component` is missing",
+            "tollgate.yaml:9:73: plugins.d.limits.attribute_bytes: must be at most 1MiB",
+            "tollgate.yaml:9:86: plugins.d.limits.table: must be at least 1",
         ],
     );
 }
@@ -496,7 +520,8 @@ fn lookup(name: &str) -> Result<String, String> {
 fn parse_with_variables(text: &str) -> Result<Config, Vec<Fault>> {
     let parsed = Document::parse_with(text, Path::new("t.yaml"), &lookup);
     let (document, found) = parsed.map_err(|fault| vec![fault])?;
-    check::check(document, found)
+    let (config, faults) = check::check(document, found);
+    if faults.is_empty() { Ok(config) } else { Err(faults) }
 }
 
 #[test]

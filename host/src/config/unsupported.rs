@@ -10,7 +10,6 @@ pub(super) const MESSAGE: &str = "not supported by this version";
 /// Keys; `*` stands for a name or an index.
 const KEYS: &[&str] = &[
     "state",
-    "plugins.*.canary",
     "plugins.*.grants.cache",
     "plugins.*.grants.stores",
     "upstreams.*.circuit",
@@ -18,7 +17,6 @@ const KEYS: &[&str] = &[
     "upstreams.*.outlier",
     "routes.*.component",
     "routes.*.mirror",
-    "routes.*.plugins.*.canary",
     "routes.*.plugins.*.grants.cache",
     "routes.*.plugins.*.grants.stores",
     "routes.*.retries",
@@ -30,11 +28,8 @@ const KEYS: &[&str] = &[
 ];
 
 /// Values of keys that are supported as such; a name, or the only key of a table.
-const VALUES: &[(&str, &[&str])] = &[
-    ("plugins.*.isolation", &["request"]),
-    ("routes.*.plugins.*.isolation", &["request"]),
-    ("upstreams.*.balance", &["hash", "least_requests", "peak_ewma", "random"]),
-];
+const VALUES: &[(&str, &[&str])] =
+    &[("upstreams.*.balance", &["hash", "least_requests", "peak_ewma", "random"])];
 
 pub(super) fn is_key(at: &Pointer) -> bool {
     KEYS.contains(&shape(at).as_str())

@@ -7,11 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use parking_lot::Mutex;
 
-use crate::body::BodyError;
-
-/// Attributes of one exchange: how many, and their bytes together.
-const MAX_ATTRIBUTES: usize = 64;
-const MAX_ATTRIBUTE_BYTES: usize = 8 * 1024;
+use crate::{body::BodyError, config::UseLimits};
 
 /// More attributes, or longer ones, than an exchange may have.
 #[derive(Debug)]
@@ -23,7 +19,7 @@ pub(super) enum Common {
     Shared(Arc<Mutex<Values>>),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Values {
     attributes: Vec<(String, String)>,
     attribute_bytes: usize,
@@ -64,8 +60,25 @@ impl Common {
         &mut self,
         name: String,
         value: String,
+        limits: &UseLimits,
     ) -> Result<(), AttributesFull> {
-        self.with(|values| values.set_attribute(name, value))
+        self.with(|values| values.set_attribute(name, value, limits))
+    }
+
+    /// The same values at present, for a copy that goes its own way.
+    pub(super) fn copy(&self) -> Self {
+        Self::Own(match self {
+            Self::Own(values) => values.clone(),
+            Self::Shared(values) => values.lock().clone(),
+        })
+    }
+
+    /// All attributes, in the order in which they were first set.
+    pub(super) fn attributes(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Own(values) => values.attributes.clone(),
+            Self::Shared(values) => values.lock().attributes.clone(),
+        }
     }
 
     pub(super) fn count_call(&mut self) -> u32 {
@@ -96,12 +109,17 @@ impl Values {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    fn set_attribute(&mut self, name: String, value: String) -> Result<(), AttributesFull> {
+    fn set_attribute(
+        &mut self,
+        name: String,
+        value: String,
+        limits: &UseLimits,
+    ) -> Result<(), AttributesFull> {
         let old = self.attributes.iter().position(|(key, _)| *key == name);
         let freed = old.map_or(0, |at| size(&self.attributes[at]));
         let bytes = self.attribute_bytes - freed + name.len() + value.len();
-        if bytes > MAX_ATTRIBUTE_BYTES || (old.is_none() && self.attributes.len() >= MAX_ATTRIBUTES)
-        {
+        let no_room = old.is_none() && self.attributes.len() >= limits.attributes;
+        if bytes > limits.attribute_bytes || no_room {
             return Err(AttributesFull);
         }
         self.attribute_bytes = bytes;
@@ -121,26 +139,42 @@ fn size((name, value): &(String, String)) -> usize {
 mod tests {
     use super::*;
 
+    const ATTRIBUTES: usize = 64;
+    const BYTES: usize = 8 * 1024;
+
+    fn limits() -> UseLimits {
+        UseLimits { attributes: ATTRIBUTES, attribute_bytes: BYTES, ..UseLimits::default() }
+    }
+
     #[test]
     fn all_views_see_what_one_sets() {
         let mut exchange = Common::default();
-        exchange.set_attribute("a".into(), "1".into()).unwrap();
+        exchange.set_attribute("a".into(), "1".into(), &limits()).unwrap();
         let mut view = exchange.share();
         assert_eq!(view.attribute("a").as_deref(), Some("1"));
-        view.set_attribute("b".into(), "2".into()).unwrap();
+        view.set_attribute("b".into(), "2".into(), &limits()).unwrap();
         assert_eq!(exchange.attribute("b").as_deref(), Some("2"));
         assert_eq!((exchange.count_call(), view.count_call()), (1, 2));
+    }
+
+    #[test]
+    fn a_copy_goes_its_own_way() {
+        let mut exchange = Common::default();
+        exchange.set_attribute("a".into(), "1".into(), &limits()).unwrap();
+        let mut copy = exchange.copy();
+        copy.set_attribute("a".into(), "2".into(), &limits()).unwrap();
+        assert_eq!(exchange.attribute("a").as_deref(), Some("1"));
     }
 
     #[test]
     fn attributes_have_a_bound_in_number_and_in_bytes() {
         let mut common = Common::default();
         let set = |common: &mut Common, name: String, value: &str| {
-            common.set_attribute(name, value.to_owned()).is_ok()
+            common.set_attribute(name, value.to_owned(), &limits()).is_ok()
         };
-        assert!((0..MAX_ATTRIBUTES).all(|n| set(&mut common, n.to_string(), "x")));
+        assert!((0..ATTRIBUTES).all(|n| set(&mut common, n.to_string(), "x")));
         assert!(!set(&mut common, "another".into(), "x"));
         assert!(set(&mut common, "0".into(), "y"), "one that stands can be replaced");
-        assert!(!set(&mut common, "0".into(), &"y".repeat(MAX_ATTRIBUTE_BYTES)));
+        assert!(!set(&mut common, "0".into(), &"y".repeat(BYTES)));
     }
 }

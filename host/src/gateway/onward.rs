@@ -100,7 +100,7 @@ fn pass(
     recode: Option<Coding>,
 ) -> Result<Option<Coding>, Error> {
     let coded = coding::of(headers);
-    let uses = route.chain.chunk_uses(side, exchange.reached);
+    let uses = route.chain.chunk_uses(side, exchange);
     if uses.is_empty() {
         // A plugin that has set both body and coding means it so.
         return Ok(recode.filter(|_| coded == Coded::Plainly));

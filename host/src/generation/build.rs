@@ -1,7 +1,14 @@
 //! From a checked configuration to a generation: load and prove every plugin, take over the
 //! upstreams that did not change.
 
-use std::{cell::RefCell, collections::HashMap, fmt, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    fmt,
+    path::Path,
+    sync::Arc,
+    time::SystemTime,
+};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -10,7 +17,7 @@ use crate::{
     chain::Chain,
     config::{self, Action, Config, Fault, Pointer},
     listener,
-    plugin::{Component, Components, LoadError, RateLimits, Use},
+    plugin::{Component, Components, HookError, LoadError, RateLimits, Use},
     reload::Stamps,
     router::Router,
     telemetry::{AccessLog, Metrics, RouteMetrics},
@@ -28,6 +35,9 @@ pub(crate) struct Builder {
     pub(crate) resolver: Resolver,
     pub(crate) workers: usize,
 }
+
+/// Lines of one plugin's refusal that are shown.
+const MAX_REASONS: usize = 20;
 
 /// Why there is no new generation: every fault that was found.
 #[derive(Debug)]
@@ -58,7 +68,10 @@ impl Summary {
 /// What the plugin says that it will ask for, and its use does not grant.
 fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<String> {
     let grants = &plugin.grants;
-    let missing = proven.component.manifest.needs.iter().filter(|need| match **need {
+    let mut seen = HashSet::new();
+    let needs = proven.versions().flat_map(|version| &version.component.manifest.needs);
+    let needs = needs.filter(|need| seen.insert(**need));
+    let missing = needs.filter(|need| match **need {
         "upstreams" => grants.upstreams.is_empty(),
         "request-body" => !grants.request_body,
         "response-body" => !grants.response_body,
@@ -134,8 +147,18 @@ impl Builder {
 
     /// Everything that [`Self::build`] checks, without running anything.
     pub(crate) async fn check(&self, path: &Path) -> Result<Summary, Failure> {
-        let config = config::load(path).map_err(Failure)?;
-        let uses = self.uses(&config).await;
+        let (config, mut faults) = config::examine(path);
+        let Some(config) = config else { return Err(Failure(faults)) };
+        // A use with faults of its own has had its say.
+        let is_sound = |plugin: &config::Use| {
+            !faults.iter().any(|f| f.is_within(&plugin.at) || f.is_within(&plugin.config_at))
+        };
+        let (uses, found) = self.prove_each(&config, is_sound).await;
+        if !faults.is_empty() {
+            faults.extend(found);
+            config::sort_faults(&mut faults);
+            return Err(Failure(faults));
+        }
         let tls = tls(&config);
         let access_log = self.access_log(&config, None);
         let upstreams: Vec<_> = config
@@ -143,25 +166,29 @@ impl Builder {
             .values()
             .filter_map(|wanted| self.new_upstream(&config, wanted).err())
             .collect();
-        let mut faults: Vec<_> = upstreams.into_iter().flat_map(|failure| failure.0).collect();
+        faults.extend(upstreams.into_iter().flat_map(|failure| failure.0));
         faults.extend(tls.err().into_iter().flat_map(|failure| failure.0));
         faults.extend(access_log.err().into_iter().flat_map(|failure| failure.0));
-        match uses {
-            Ok(uses) if faults.is_empty() => Ok(Summary::of(&config, &uses)),
-            Ok(_) => Err(Failure(faults)),
-            Err(failure) => {
-                faults.extend(failure.0);
-                Err(Failure(faults))
-            }
-        }
+        faults.extend(found);
+        if faults.is_empty() { Ok(Summary::of(&config, &uses)) } else { Err(Failure(faults)) }
     }
 
     /// Loads, links and configures every use; all their faults together.
     pub(crate) async fn uses(&self, config: &Config) -> Result<Vec<Arc<Use>>, Failure> {
+        let (uses, faults) = self.prove_each(config, |_| true).await;
+        if faults.is_empty() { Ok(uses) } else { Err(Failure(faults)) }
+    }
+
+    /// The uses that `wanted` says, and the faults of the others.
+    async fn prove_each(
+        &self,
+        config: &Config,
+        wanted: impl Fn(&config::Use) -> bool,
+    ) -> (Vec<Arc<Use>>, Vec<Fault>) {
         let mut faults = Vec::new();
         let mut uses = Vec::new();
         let mut loaded: HashMap<&Path, Result<Arc<Component>, String>> = HashMap::new();
-        for plugin in &config.uses {
+        for plugin in config.uses.iter().filter(|plugin| wanted(plugin)) {
             if !loaded.contains_key(plugin.component.as_path()) {
                 let component = self.load(&plugin.component, config).await;
                 loaded.insert(&plugin.component, component);
@@ -174,10 +201,14 @@ impl Builder {
                 },
             }
         }
-        if faults.is_empty() { Ok(uses) } else { Err(Failure(faults)) }
+        (uses, faults)
     }
 
-    async fn load(&self, path: &Path, config: &Config) -> Result<Arc<Component>, String> {
+    pub(super) async fn load(
+        &self,
+        path: &Path,
+        config: &Config,
+    ) -> Result<Arc<Component>, String> {
         self.components.load(path).await.map_err(|error| match error {
             LoadError::Read { ref path, .. } if !path.exists() => {
                 format!("{error}; the plugin directory is `{}`", config.plugin_directory.display())
@@ -187,6 +218,21 @@ impl Builder {
     }
 
     async fn prove(
+        &self,
+        config: &Config,
+        plugin: &config::Use,
+        component: &Arc<Component>,
+    ) -> Result<Use, Vec<Fault>> {
+        // The use of a canary's own component watches nobody.
+        let shadowless =
+            plugin.canary.as_ref().map(|_| config::Use { canary: None, ..plugin.clone() });
+        let proven = self.prove_version(config, shadowless.as_ref().unwrap_or(plugin), component);
+        let proven = proven.await?;
+        self.with_canary(config, plugin, proven).await
+    }
+
+    /// One version of a use, without its canary.
+    pub(super) async fn prove_version(
         &self,
         config: &Config,
         plugin: &config::Use,
@@ -204,10 +250,7 @@ impl Builder {
         let (limits, metrics) = (&self.rate_limits, &*self.metrics);
         let proven =
             Use::new(plugin, component, &self.components, limits, metrics, self.workers).await;
-        let proven = proven.map_err(|error| {
-            let reason = format!("plugin `{}` refuses its configuration: {error}", plugin.name);
-            vec![fault(config, &plugin.config_at, reason)]
-        })?;
+        let proven = proven.map_err(|error| refusal(config, plugin, &error))?;
         if let Some(grant) = proven.missing_grant() {
             let reason = format!(
                 "plugin `{}` wants the body in chunks: it needs `grants: {{ {grant}: true }}`",
@@ -302,6 +345,22 @@ impl Builder {
             let at = Pointer::default().key("telemetry").key("access_log").key("path");
             Failure(vec![fault(config, &at, format!("cannot be opened: {error}"))])
         })
+    }
+}
+
+/// A plugin that says several lines has found several faults.
+fn refusal(config: &Config, plugin: &config::Use, error: &HookError) -> Vec<Fault> {
+    let name = &plugin.name;
+    let refused = |what: &dyn fmt::Display| {
+        let reason = format!("plugin `{name}` refuses its configuration: {what}");
+        fault(config, &plugin.config_at, reason)
+    };
+    match error {
+        HookError::Failed(text) if text.lines().nth(1).is_some() => {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            lines.take(MAX_REASONS).map(|line| refused(&format_args!("it said: {line}"))).collect()
+        }
+        error => vec![refused(error)],
     }
 }
 

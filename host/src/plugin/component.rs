@@ -14,11 +14,16 @@ use wasmtime::Store;
 use super::{
     bindings::{PluginPre, exports::tollgate::plugin::filter::Need},
     cache::CompiledCache,
+    canary,
     engine::Engine,
+    kept::Kept,
     pool,
+    quarantine::Quarantine,
+    snapshot::{NoSnapshot, Snapshot},
     state::State,
     usage::Settings,
 };
+use crate::config;
 
 /// A compiled component that fits the world, shared by all uses of the same bytes.
 pub struct Component {
@@ -82,13 +87,23 @@ pub struct Components {
     engine: Engine,
     cache: Option<CompiledCache>,
     loaded: Mutex<HashMap<String, Weak<Component>>>,
+    snapshots: Kept<Snapshot>,
+    quarantines: Kept<Quarantine>,
+    canaries: Kept<canary::Record>,
 }
 
 impl Components {
     /// `cache`: the folder for compiled code; `None`: every start compiles.
     pub fn new(engine: Engine, cache: Option<&Path>) -> Self {
         let cache = cache.and_then(CompiledCache::open);
-        Self { engine, cache, loaded: Mutex::default() }
+        Self {
+            engine,
+            cache,
+            loaded: Mutex::default(),
+            snapshots: Kept::default(),
+            quarantines: Kept::default(),
+            canaries: Kept::default(),
+        }
     }
 
     /// Loads the component in `path`. Takes as long as compiling does: never call it on a worker.
@@ -138,17 +153,60 @@ impl Components {
         bytes: &[u8],
         digest: &str,
     ) -> Result<wasmtime::component::Component, LoadError> {
+        self.compiled(bytes, digest).map_err(|error| LoadError::NotAComponent {
+            path: path.to_owned(),
+            reason: format!("{error:#}"),
+        })
+    }
+
+    /// From the cache, or compiled and cached.
+    pub(super) fn compiled(
+        &self,
+        bytes: &[u8],
+        digest: &str,
+    ) -> wasmtime::Result<wasmtime::component::Component> {
         let engine = &self.engine.engine;
         if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
             return Ok(cached);
         }
-        let compiled = wasmtime::component::Component::new(engine, bytes).map_err(|error| {
-            LoadError::NotAComponent { path: path.to_owned(), reason: format!("{error:#}") }
-        })?;
+        let compiled = wasmtime::component::Component::new(engine, bytes)?;
         if let Some(cache) = &self.cache {
             cache.put(engine, digest, &compiled);
         }
         Ok(compiled)
+    }
+
+    /// The component in `path` with the memory that it has once it is configured; taken once for
+    /// each component and configuration in use.
+    pub(super) async fn snapshot(
+        &self,
+        path: &Path,
+        component: &Component,
+        settings: &Arc<Settings>,
+    ) -> Result<Arc<Snapshot>, NoSnapshot> {
+        let key = format!("{} {}", component.digest, settings.config);
+        if let Some(taken) = self.snapshots.get(&key) {
+            return Ok(taken);
+        }
+        let taken = Snapshot::take(self, path, &component.digest, settings).await?;
+        Ok(self.snapshots.keep(key, taken))
+    }
+
+    /// The quarantine of a use. A reload that changes neither the use nor its component gives it no
+    /// other chance to trap.
+    pub(super) fn quarantine(
+        &self,
+        use_: &config::Use,
+        component: &Component,
+    ) -> Option<Arc<Quarantine>> {
+        let settings = use_.quarantine.clone()?;
+        let key = format!("{} {}", component.digest, use_.identity());
+        Some(self.quarantines.keep(key, Quarantine::new(&use_.name, settings)))
+    }
+
+    /// A reload that changes nothing of a canary does not forget that it was given up.
+    pub(super) fn canary_record(&self, key: String, new: canary::Record) -> Arc<canary::Record> {
+        self.canaries.keep(key, new)
     }
 
     pub(super) fn engine(&self) -> &Engine {

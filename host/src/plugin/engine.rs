@@ -8,7 +8,10 @@ use wasmtime::{
 };
 
 use super::{bindings, state::State};
-use crate::{clock, config::MAX_PLUGIN_MEMORY};
+use crate::{
+    clock,
+    config::{MAX_PLUGIN_MEMORY, MAX_PLUGIN_TABLE},
+};
 
 /// How often a running guest is looked at. A CPU limit is this coarse; shorter ticks cost a gateway
 /// that is idle more than they tell.
@@ -79,6 +82,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_component_instance_size(8 << 20)
         .max_core_instance_size(8 << 20)
         .max_memory_size(MAX_PLUGIN_MEMORY)
+        .table_elements(MAX_PLUGIN_TABLE)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(16 << 10)
         .max_unused_warm_slots(64)

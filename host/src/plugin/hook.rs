@@ -3,7 +3,12 @@
 
 mod chunk;
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use http::Response;
 use prometheus::Histogram;
@@ -13,7 +18,8 @@ use super::{
     bindings::exports::tollgate::plugin::filter,
     meter::{CpuExceeded, Metered},
     pool::{Instance, Lease},
-    state::{MemoryExceeded, ResponseHandle, State},
+    quarantine::Stage,
+    state::{MemoryExceeded, ResponseHandle, State, TableExceeded},
     usage::Use,
 };
 use crate::{body::Body, exchange::Exchange};
@@ -40,10 +46,18 @@ pub(crate) enum HookError {
     CpuExceeded(String),
     #[error("{0}")]
     MemoryExceeded(String),
+    #[error("{0}")]
+    TableExceeded(String),
     #[error("it overflowed its stack")]
     StackOverflow,
+    /// The use's own limit for one hook.
+    #[error("the hook took longer than {0:?}")]
+    TimedOut(Duration),
     #[error("the exchange's time was up while it ran")]
     DeadlinePassed,
+    /// The use has trapped too often; its guest was not asked.
+    #[error("it is in quarantine")]
+    Quarantined { retry_after: Duration },
     /// No instance was free in time, or the process has no room for more.
     #[error("no instance was free")]
     Busy,
@@ -56,22 +70,45 @@ pub(crate) enum HookError {
 }
 
 impl HookError {
-    /// All labels in metrics.
-    pub(super) const KINDS: [&'static str; 9] =
-        ["failed", "trapped", "cpu", "memory", "stack", "deadline", "busy", "output", "coding"];
+    /// The labels in metrics of hooks that ran and failed.
+    pub(super) const KINDS: [&'static str; 11] = [
+        "failed", "trapped", "cpu", "memory", "table", "stack", "timeout", "deadline", "busy",
+        "output", "coding",
+    ];
 
-    /// The label in metrics, one of [`Self::KINDS`].
+    /// The label in metrics, one of [`Self::KINDS`] or `quarantined`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Failed(_) => "failed",
             Self::Trapped(_) => "trapped",
             Self::CpuExceeded(_) => "cpu",
             Self::MemoryExceeded(_) => "memory",
+            Self::TableExceeded(_) => "table",
             Self::StackOverflow => "stack",
+            Self::TimedOut(_) => "timeout",
             Self::DeadlinePassed => "deadline",
+            Self::Quarantined { .. } => "quarantined",
             Self::Busy => "busy",
             Self::TooMuch { .. } => "output",
             Self::UnknownCoding => "coding",
+        }
+    }
+
+    /// Whether the guest broke a rule or a limit: its instance is gone.
+    pub(super) fn is_trap(&self) -> bool {
+        match self {
+            Self::Trapped(_)
+            | Self::CpuExceeded(_)
+            | Self::MemoryExceeded(_)
+            | Self::TableExceeded(_)
+            | Self::StackOverflow
+            | Self::TimedOut(_) => true,
+            Self::Failed(_)
+            | Self::DeadlinePassed
+            | Self::Quarantined { .. }
+            | Self::Busy
+            | Self::TooMuch { .. }
+            | Self::UnknownCoding => false,
         }
     }
 
@@ -81,6 +118,9 @@ impl HookError {
         }
         if error.is::<MemoryExceeded>() {
             return Self::MemoryExceeded(error.root_cause().to_string());
+        }
+        if error.is::<TableExceeded>() {
+            return Self::TableExceeded(error.root_cause().to_string());
         }
         if error.is::<PoolConcurrencyLimitError>() {
             return Self::Busy;
@@ -103,14 +143,14 @@ impl Use {
         &self,
         exchange: Exchange,
     ) -> (Exchange, Result<Verdict, HookError>) {
-        self.run(exchange, &self.metrics.on_request, OnRequest).await
+        self.contained(exchange, &self.metrics.on_request, OnRequest).await
     }
 
     pub(crate) async fn on_response(
         &self,
         exchange: Exchange,
     ) -> (Exchange, Result<(), HookError>) {
-        self.run(exchange, &self.metrics.on_response, OnResponse).await
+        self.contained(exchange, &self.metrics.on_response, OnResponse).await
     }
 
     pub(crate) async fn on_finish(
@@ -118,7 +158,29 @@ impl Use {
         exchange: Exchange,
         outcome: Outcome,
     ) -> (Exchange, Result<(), HookError>) {
-        self.run(exchange, &self.metrics.on_finish, OnFinish(outcome)).await
+        self.contained(exchange, &self.metrics.on_finish, OnFinish(outcome)).await
+    }
+
+    /// Runs the hook unless the use is in quarantine.
+    async fn contained<H: Hook>(
+        &self,
+        mut exchange: Exchange,
+        duration: &Histogram,
+        hook: H,
+    ) -> (Exchange, Result<H::Output, HookError>) {
+        let Some(quarantine) = &self.quarantine else {
+            return self.run(exchange, duration, hook).await;
+        };
+        if quarantine.is_active()
+            && let Err(refused) = quarantine.admit(&mut exchange)
+        {
+            return (exchange, Err(self.counted(refused)));
+        }
+        let (mut exchange, result) = self.run(exchange, duration, hook).await;
+        if result.is_err() || quarantine.is_active() {
+            quarantine.note(&mut exchange, H::STAGE, result.as_ref().err());
+        }
+        (exchange, result)
     }
 
     /// Lends an instance to the hook, within the exchange's deadline.
@@ -155,21 +217,22 @@ impl Lease<'_> {
         let deadline = exchange.deadline;
         self.spoiled = true;
         let instance = self.instance();
+        let limit = instance.store.data().settings.limits.timeout;
         let meter = Arc::clone(&instance.store.data().meter);
         meter.reset();
         instance.store.data_mut().exchange = Some(exchange);
         instance.store.set_epoch_deadline(1);
         let returned = {
             let call = pin!(hook.call(instance));
-            before(deadline, Metered { call, meter }).await
+            within(limit, deadline, Metered { call, meter }).await
         };
         let state = self.instance().store.data_mut();
         let exchange = state.exchange.take().expect("nothing takes it but this");
         let result = match returned {
-            Some(Ok(Ok(output))) => H::finish(output, state),
-            Some(Ok(Err(text))) => Err(HookError::Failed(text)),
-            Some(Err(error)) => return (exchange, Err(HookError::from_engine(error))),
-            None => return (exchange, Err(HookError::DeadlinePassed)),
+            Ok(Ok(Ok(output))) => H::finish(output, state),
+            Ok(Ok(Err(text))) => Err(HookError::Failed(text)),
+            Ok(Err(error)) => return (exchange, Err(HookError::from_engine(error))),
+            Err(overdue) => return (exchange, Err(overdue)),
         };
         self.spoiled = false;
         (exchange, result)
@@ -179,11 +242,35 @@ impl Lease<'_> {
 /// `future`'s output, unless `deadline` comes first. No timer is made for what does not wait.
 async fn before<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let first = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
-    match first {
-        std::task::Poll::Ready(output) => Some(output),
-        std::task::Poll::Pending => tokio::time::timeout_at(deadline.into(), future).await.ok(),
+    match first_poll(&mut future).await {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => tokio::time::timeout_at(deadline.into(), future).await.ok(),
     }
+}
+
+/// As [`before`], with a limit of the call's own. It counts from the first wait: what goes before
+/// is the guest's CPU time, which has a limit too.
+async fn within<F: Future>(
+    limit: Duration,
+    deadline: Instant,
+    future: F,
+) -> Result<F::Output, HookError> {
+    let mut future = pin!(future);
+    match first_poll(&mut future).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => {
+            let own = Instant::now() + limit;
+            let done = tokio::time::timeout_at(own.min(deadline).into(), future).await;
+            done.map_err(|_| match own < deadline {
+                true => HookError::TimedOut(limit),
+                false => HookError::DeadlinePassed,
+            })
+        }
+    }
+}
+
+async fn first_poll<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// What a guest returned: a trap, its own error, or its output.
@@ -191,6 +278,7 @@ type Returned<T> = wasmtime::Result<Result<T, String>>;
 
 /// One of the world's hooks.
 trait Hook {
+    const STAGE: Stage;
     type Raw;
     type Output;
     fn call(self, instance: &mut Instance) -> impl Future<Output = Returned<Self::Raw>> + Send;
@@ -200,6 +288,7 @@ trait Hook {
 struct OnRequest;
 
 impl Hook for OnRequest {
+    const STAGE: Stage = Stage::Request;
     type Raw = filter::Verdict;
     type Output = Verdict;
 
@@ -226,6 +315,7 @@ fn respond(response: &Resource<ResponseHandle>, state: &mut State) -> Result<Ver
 struct OnResponse;
 
 impl Hook for OnResponse {
+    const STAGE: Stage = Stage::Response;
     type Raw = ();
     type Output = ();
 
@@ -245,6 +335,7 @@ pub(crate) use filter::Outcome;
 struct OnFinish(Outcome);
 
 impl Hook for OnFinish {
+    const STAGE: Stage = Stage::Finish;
     type Raw = ();
     type Output = ();
 

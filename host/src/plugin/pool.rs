@@ -4,15 +4,14 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 use wasmtime::Store;
-use wasmtime_wasi::WasiCtxBuilder;
 
 use super::{
     bindings::{self, exports::tollgate::plugin::filter::Phases},
     component::Component,
     engine::Engine,
     hook::HookError,
-    imports::output::Output,
     meter::Metered,
+    snapshot::{NoSnapshot, Snapshot},
     state::State,
     usage::{SETUP_CPU, Settings},
 };
@@ -31,7 +30,22 @@ pub(super) struct Pool {
     engine: Engine,
     component: Arc<Component>,
     settings: Arc<Settings>,
+    isolation: Isolation,
     shards: PerWorker<Shard>,
+}
+
+/// Who shares an instance.
+pub(super) enum Isolation {
+    /// An instance serves one hook after the other.
+    Shared,
+    /// Each hook has a fresh instance: from a snapshot, or configured anew for this reason.
+    Request(Result<Arc<Snapshot>, NoSnapshot>),
+}
+
+impl Isolation {
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared)
+    }
 }
 
 #[derive(Default)]
@@ -66,7 +80,16 @@ impl Pool {
         workers: usize,
     ) -> Self {
         let shards = PerWorker::new(workers, Shard::default);
-        Self { engine, component, settings, shards }
+        Self { engine, component, settings, isolation: Isolation::Shared, shards }
+    }
+
+    /// From now on instances serve one hook each.
+    pub(super) fn isolate(&mut self, snapshot: Result<Arc<Snapshot>, NoSnapshot>) {
+        self.isolation = Isolation::Request(snapshot);
+    }
+
+    pub(super) fn isolation(&self) -> &Isolation {
+        &self.isolation
     }
 
     /// Makes a first instance, which shows that the configuration is one the plugin accepts.
@@ -115,7 +138,18 @@ impl Pool {
     }
 
     async fn instantiate(&self) -> Result<(Instance, Phases), HookError> {
+        if let Isolation::Request(Ok(snapshot)) = &self.isolation {
+            return self.restore(snapshot).await;
+        }
         timeout(SETUP_TIMEOUT, self.configure()).await.unwrap_or(Err(HookError::DeadlinePassed))
+    }
+
+    /// A fresh instance that is configured already.
+    async fn restore(&self, snapshot: &Snapshot) -> Result<(Instance, Phases), HookError> {
+        let mut store = store(&self.engine, Arc::clone(&self.settings));
+        let plugin = snapshot.pre.instantiate_async(&mut store).await;
+        let plugin = plugin.map_err(HookError::from_engine)?;
+        Ok((Instance { store, plugin }, snapshot.phases))
     }
 
     async fn configure(&self) -> Result<(Instance, Phases), HookError> {
@@ -154,7 +188,9 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut shard = self.pool.shards.own();
         match self.instance.take() {
-            Some(instance) if !self.spoiled => shard.idle.push(instance),
+            Some(instance) if !self.spoiled && self.pool.isolation.is_shared() => {
+                shard.idle.push(instance);
+            }
             // Dropping the store frees all that the instance held.
             _ => shard.alive -= 1,
         }
@@ -169,11 +205,7 @@ impl Drop for Lease<'_> {
 
 /// A store in which a guest of this use can run.
 pub(super) fn store(engine: &Engine, settings: Arc<Settings>) -> Store<State> {
-    let wasi = WasiCtxBuilder::new()
-        .stdout(Output::new(&settings.name, "stdout"))
-        .stderr(Output::new(&settings.name, "stderr"))
-        .build();
-    let mut store = Store::new(&engine.engine, State::new(settings, wasi));
+    let mut store = Store::new(&engine.engine, State::new(settings));
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(|context| {
         let state = context.data();

@@ -8,9 +8,9 @@ use wasmtime::{
     ResourceLimiter,
     component::{Resource, ResourceTable},
 };
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::{limits::Buckets, meter::Meter, usage::Settings};
+use super::{imports::output::Output, limits::Buckets, meter::Meter, usage::Settings};
 use crate::{body::Body, exchange::Exchange};
 
 /// Responses that one instance may hold at a time, beside the exchange's own.
@@ -35,7 +35,8 @@ pub(crate) struct State {
     pub(super) exchange: Option<Exchange>,
     responses: Vec<Option<Response<Body>>>,
     pub(super) table: ResourceTable,
-    wasi: WasiCtx,
+    /// Made for the first call that needs it: most hooks make none, and it is the dearest part.
+    wasi: Option<Box<WasiCtx>>,
     pub(super) memory: MemoryLimit,
     pub(super) meter: Arc<Meter>,
     pub(super) buckets: Buckets,
@@ -57,15 +58,15 @@ pub(super) struct LogWindow {
 pub(super) struct Misuse(&'static str);
 
 impl State {
-    pub(super) fn new(settings: Arc<Settings>, wasi: WasiCtx) -> Self {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
         Self {
-            memory: MemoryLimit { bytes: settings.limits.memory },
+            memory: MemoryLimit { bytes: settings.limits.memory, table: settings.limits.table },
             buckets: Buckets::new(Arc::clone(&settings)),
             settings,
             exchange: None,
             responses: Vec::new(),
             table: ResourceTable::new(),
-            wasi,
+            wasi: None,
             meter: Arc::default(),
             keys: 0,
             log_window: LogWindow::default(),
@@ -98,6 +99,22 @@ impl State {
             own => self.responses.get_mut(own as usize - 1).and_then(Option::as_mut),
         };
         found.ok_or(Misuse("no such response"))
+    }
+
+    /// Whether this is a shadow, which gets nothing that has an effect or is there only once; the
+    /// exchange remembers that it asked.
+    pub(super) fn refuses_as_shadow(&mut self) -> bool {
+        if self.settings.shadow
+            && let Some(exchange) = &mut self.exchange
+        {
+            exchange.held_back = true;
+        }
+        self.settings.shadow
+    }
+
+    /// Whether the guest has handles to what lives in the host.
+    pub(super) fn holds_resources(&self) -> bool {
+        !self.table.is_empty() || self.responses.iter().any(Option::is_some)
     }
 
     pub(super) fn is_of_the_exchange(&self, handle: &Resource<ResponseHandle>) -> bool {
@@ -136,14 +153,25 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(&self.settings.name)));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
-/// Refuses memory beyond the use's limit by a trap: a guest that cannot grow would end in one
+/// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
+fn wasi(plugin: &str) -> WasiCtx {
+    WasiCtxBuilder::new()
+        .stdout(Output::new(plugin, "stdout"))
+        .stderr(Output::new(plugin, "stderr"))
+        .build()
+}
+
+/// Refuses memory and tables beyond the use's limits by a trap: a guest that cannot grow would end in one
 /// anyway, and less clearly.
 pub(super) struct MemoryLimit {
     bytes: usize,
+    /// Elements of one table.
+    table: usize,
 }
 
 /// The instance asked for more memory than its use allows.
@@ -154,8 +182,13 @@ pub(super) struct MemoryExceeded {
     limit: usize,
 }
 
-/// Elements of one table; function tables of the largest language runtimes have about 20,000.
-const MAX_TABLE: usize = 100_000;
+/// The instance asked for a larger table than its use allows.
+#[derive(Debug, thiserror::Error)]
+#[error("the instance wanted a table of {wanted} elements; its limit is {limit}")]
+pub(super) struct TableExceeded {
+    wanted: usize,
+    limit: usize,
+}
 
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(
@@ -176,6 +209,9 @@ impl ResourceLimiter for MemoryLimit {
         wanted: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(wanted <= MAX_TABLE)
+        if wanted > self.table {
+            return Err(wasmtime::Error::new(TableExceeded { wanted, limit: self.table }));
+        }
+        Ok(true)
     }
 }

@@ -6,10 +6,14 @@ use prometheus::{Histogram, IntCounterVec};
 
 use super::{
     bindings::exports::tollgate::plugin::filter::Phases,
+    canary::Canary,
     component::{Component, Components},
     hook::{HookError, Side},
     limits::RateLimits,
-    pool::{Lease, Pool},
+    pool::{Isolation, Lease, Pool},
+    quarantine::Quarantine,
+    reached::LatestLine,
+    snapshot::NoSnapshot,
 };
 use crate::{
     config::{self, Grants, OnError, UseLimits},
@@ -23,6 +27,9 @@ pub(crate) struct Use {
     pub(super) settings: Arc<Settings>,
     phases: Phases,
     pool: Pool,
+    /// `None`: never.
+    pub(super) quarantine: Option<Arc<Quarantine>>,
+    pub(super) canary: Option<Arc<Canary>>,
     pub(super) metrics: HookMetrics,
 }
 
@@ -31,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     /// Whose rate limits it has.
     pub(super) scope: String,
+    /// Whether it only watches: what has an effect outside of it is refused.
+    pub(super) shadow: bool,
     /// JSON, as `configure` gets it.
     pub(super) config: String,
     pub(super) grants: Grants,
@@ -38,6 +47,8 @@ pub(crate) struct Settings {
     pub(super) rate_limits: Arc<RateLimits>,
     pub(super) counters: Option<PluginCounts>,
     pub(super) limit_decisions: Option<IntCounterVec>,
+    pub(super) limits_reached: Option<IntCounterVec>,
+    pub(super) latest_line: LatestLine,
 }
 
 /// Where a use's hooks are counted; resolved once, since a look-up by label costs more than a
@@ -72,18 +83,35 @@ impl Use {
         let settings = Arc::new(Settings {
             name: config.name.clone(),
             scope: config.scope.clone(),
+            shadow: config.canary.as_ref().is_some_and(|canary| canary.shadow),
             config: config.config.to_string(),
             grants: config.grants.clone(),
             limits: config.limits.clone(),
             rate_limits: Arc::clone(rate_limits),
             counters: Some(metrics.plugin_counts.clone()),
             limit_decisions: Some(metrics.limit_decisions.clone()),
+            limits_reached: Some(metrics.plugin_limits_reached.clone()),
+            latest_line: LatestLine::default(),
         });
         let engine = components.engine().clone();
-        let pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
+        let mut pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
         let phases = pool.prove().await?;
+        if config.isolation == config::Isolation::Request {
+            let path = &config.component;
+            pool.isolate(components.snapshot(path, &component, &settings).await);
+        }
         let metrics = HookMetrics::new(metrics, &settings.name, phases);
-        Ok(Self { on_error: config.on_error, component, settings, phases, pool, metrics })
+        let quarantine = components.quarantine(config, &component);
+        Ok(Self {
+            on_error: config.on_error,
+            component,
+            settings,
+            phases,
+            pool,
+            quarantine,
+            canary: None,
+            metrics,
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -124,6 +152,28 @@ impl Use {
     /// Instances of all workers, idle and on loan.
     pub(crate) fn instances(&self) -> usize {
         self.pool.instances()
+    }
+
+    /// With another version for some clients.
+    pub(crate) fn with_canary(mut self, canary: Canary) -> Self {
+        self.canary = Some(Arc::new(canary));
+        self
+    }
+
+    pub(crate) fn canary(&self) -> Option<&Canary> {
+        self.canary.as_deref()
+    }
+
+    pub(crate) fn quarantine(&self) -> Option<&Quarantine> {
+        self.quarantine.as_deref()
+    }
+
+    /// Who shares its instances, and why fresh ones do not come from a snapshot.
+    pub(crate) fn isolation(&self) -> (config::Isolation, Option<&NoSnapshot>) {
+        match self.pool.isolation() {
+            Isolation::Shared => (config::Isolation::Shared, None),
+            Isolation::Request(snapshot) => (config::Isolation::Request, snapshot.as_ref().err()),
+        }
     }
 
     /// An instance that nobody uses; for measuring what one costs.
@@ -176,6 +226,7 @@ impl Settings {
         Self {
             name: String::new(),
             scope: String::new(),
+            shadow: false,
             config: String::new(),
             grants: Grants::default(),
             limits: UseLimits {
@@ -184,10 +235,16 @@ impl Settings {
                 max_body: 0,
                 max_instances: 1,
                 calls: 0,
+                timeout: SETUP_CPU,
+                table: config::MAX_PLUGIN_TABLE,
+                attributes: 0,
+                attribute_bytes: 0,
             },
             rate_limits: Arc::default(),
             counters: None,
             limit_decisions: None,
+            limits_reached: None,
+            latest_line: LatestLine::default(),
         }
     }
 }

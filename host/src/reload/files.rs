@@ -115,6 +115,8 @@ impl Wanted {
 pub(super) fn files_of(path: &Path, config: &Config) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::from([absolute(path)]);
     files.extend(config.uses.iter().map(|plugin| absolute(&plugin.component)));
+    let canaries = config.uses.iter().filter_map(|plugin| plugin.canary.as_ref());
+    files.extend(canaries.map(|canary| absolute(&canary.component)));
     for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         files.extend(tls.client_ca.iter().map(|ca| absolute(ca)));
         let pairs = tls.certificates.iter();

@@ -4,12 +4,12 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{Spot, did_you_mean};
+use super::{Spot, containment, did_you_mean};
 use crate::config::{
-    Grants, MAX_PLUGIN_MEMORY, OnError, Use, UseLimits,
+    Grants, Isolation, MAX_ATTRIBUTE_BYTES, MAX_PLUGIN_MEMORY, OnError, Quarantine, Use, UseLimits,
     file::{
-        File, GrantsFile, Isolation, OnErrorFile, PluginFile, Table, UpstreamFile, UseFile,
-        UseLimitsFile, UseTableFile,
+        CanaryFile, File, GrantsFile, IsolationFile, OnErrorFile, PluginFile, QuarantineFile,
+        Table, UpstreamFile, UseFile, UseLimitsFile, UseTableFile,
     },
     pointer::Pointer,
 };
@@ -67,10 +67,7 @@ impl<'f> Uses<'f> {
     }
 
     fn add(&mut self, use_: Use) -> usize {
-        let Use { name, scope, component, config, grants, on_error, limits, .. } = &use_;
-        let key =
-            format!("{name:?} {scope:?} {component:?} {config} {grants:?} {on_error:?} {limits:?}");
-        *self.indices.entry(key).or_insert_with(|| {
+        *self.indices.entry(use_.identity()).or_insert_with(|| {
             self.uses.push(use_);
             self.uses.len() - 1
         })
@@ -94,6 +91,8 @@ impl<'f> Uses<'f> {
             grants: plugin.grants.as_ref(),
             on_error: plugin.on_error,
             isolation: plugin.isolation,
+            quarantine: plugin.quarantine.as_ref(),
+            canary: plugin.canary.as_ref(),
             limits: plugin.limits.as_ref(),
         };
         let use_ = self.change(spot, no_use(&spot.at), &table);
@@ -107,6 +106,8 @@ impl<'f> Uses<'f> {
             grants: table.grants.as_ref(),
             on_error: table.on_error,
             isolation: table.isolation,
+            quarantine: table.quarantine.as_ref(),
+            canary: table.canary.as_ref(),
             limits: table.limits.as_ref(),
         };
         match (spot.has("use"), spot.has("component")) {
@@ -173,9 +174,17 @@ impl<'f> Uses<'f> {
             Some(OnErrorFile::Skip) => use_.on_error = OnError::Skip,
             None => (),
         }
-        match table.isolation {
-            // The only one there is.
-            Some(Isolation::Shared) | None => (),
+        if let Some(isolation) = table.isolation {
+            use_.isolation = containment::isolation(isolation);
+        }
+        if let Some(quarantine) = table.quarantine {
+            use_.quarantine = containment::check_quarantine(&spot.key("quarantine"), quarantine);
+        }
+        if let Some(canary) = table.canary {
+            let spot = spot.key("canary");
+            let component = canary.component.as_deref();
+            let component = component.and_then(|c| self.check_component(&spot.key("component"), c));
+            use_.canary = containment::check_canary(&spot, canary, component);
         }
         if let Some(limits) = table.limits {
             use_.limits = check_limits(&spot.key("limits"), limits, &use_.limits);
@@ -201,7 +210,9 @@ struct UseTableRef<'f> {
     config: Option<&'f Value>,
     grants: Option<&'f GrantsFile>,
     on_error: Option<OnErrorFile>,
-    isolation: Option<Isolation>,
+    isolation: Option<IsolationFile>,
+    quarantine: Option<&'f QuarantineFile>,
+    canary: Option<&'f CanaryFile>,
     limits: Option<&'f UseLimitsFile>,
 }
 
@@ -211,15 +222,34 @@ const DEFAULT_LIMITS: UseLimits = UseLimits {
     max_body: 10 * MIB,
     max_instances: 64,
     calls: 16,
+    timeout: Duration::from_secs(60),
+    table: 100_000,
+    attributes: 64,
+    attribute_bytes: 8 << 10,
 };
+
+impl Default for UseLimits {
+    fn default() -> Self {
+        DEFAULT_LIMITS
+    }
+}
 
 fn check_limits(spot: &Spot<'_>, limits: &UseLimitsFile, default: &UseLimits) -> UseLimits {
     let memory = spot.size("memory", limits.memory.as_ref(), default.memory);
     if memory > MAX_PLUGIN_MEMORY {
         spot.key("memory").fault("must be at most 1GiB");
     }
+    let attribute_bytes =
+        spot.size("attribute_bytes", limits.attribute_bytes.as_ref(), default.attribute_bytes);
+    if attribute_bytes > MAX_ATTRIBUTE_BYTES {
+        spot.key("attribute_bytes").fault("must be at most 1MiB");
+    }
     UseLimits {
         cpu: spot.duration("cpu", limits.cpu.as_ref(), default.cpu),
+        timeout: spot.duration("timeout", limits.timeout.as_ref(), default.timeout),
+        table: limits.table.unwrap_or(default.table),
+        attributes: limits.attributes.unwrap_or(default.attributes),
+        attribute_bytes,
         memory,
         max_body: spot.size("max_body", limits.max_body.as_ref(), default.max_body),
         max_instances: limits.max_instances.unwrap_or(default.max_instances),
@@ -236,6 +266,9 @@ fn no_use(at: &Pointer) -> Use {
         config: Value::Object(Map::new()),
         grants: Grants::default(),
         on_error: OnError::default(),
+        isolation: Isolation::default(),
+        quarantine: Some(Quarantine::default()),
+        canary: None,
         limits: DEFAULT_LIMITS,
         at: at.clone(),
         config_at: at.clone(),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{DurationText, List, SizeText};
+use super::{CanaryFile, DurationText, IsolationFile, List, QuarantineFile, SizeText};
 
 /// A plugin with its configuration.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -21,9 +21,12 @@ pub(in crate::config) struct PluginFile {
     /// What becomes of an exchange if the plugin fails: `reject` answers 503, `skip` goes on.
     #[schemars(extend("default" = "reject"))]
     pub(in crate::config) on_error: Option<OnErrorFile>,
-    /// `shared`: an instance serves one exchange after the other.
+    /// `shared`: an instance serves one exchange after the other; `request`: every hook has a fresh
+    /// one.
     #[schemars(extend("default" = "shared"))]
-    pub(in crate::config) isolation: Option<Isolation>,
+    pub(in crate::config) isolation: Option<IsolationFile>,
+    pub(in crate::config) quarantine: Option<QuarantineFile>,
+    pub(in crate::config) canary: Option<CanaryFile>,
     pub(in crate::config) limits: Option<UseLimitsFile>,
 }
 
@@ -34,7 +37,7 @@ pub(in crate::config) struct PluginFile {
 #[schemars(extend("x-expected" = "the name of a plugin, `{ use: name, ... }` or `{ component: ... }`"))]
 pub(in crate::config) enum UseFile {
     Name(String),
-    Table(UseTableFile),
+    Table(Box<UseTableFile>),
 }
 
 /// A named plugin with changes (`use`), or a plugin of this route alone (`component`).
@@ -54,9 +57,12 @@ pub(in crate::config) struct UseTableFile {
     /// What becomes of an exchange if the plugin fails: `reject` answers 503, `skip` goes on.
     #[schemars(extend("default" = "reject"))]
     pub(in crate::config) on_error: Option<OnErrorFile>,
-    /// `shared`: an instance serves one exchange after the other.
+    /// `shared`: an instance serves one exchange after the other; `request`: every hook has a fresh
+    /// one.
     #[schemars(extend("default" = "shared"))]
-    pub(in crate::config) isolation: Option<Isolation>,
+    pub(in crate::config) isolation: Option<IsolationFile>,
+    pub(in crate::config) quarantine: Option<QuarantineFile>,
+    pub(in crate::config) canary: Option<CanaryFile>,
     pub(in crate::config) limits: Option<UseLimitsFile>,
 }
 
@@ -81,9 +87,15 @@ pub(in crate::config) struct UseLimitsFile {
     /// CPU time of one hook; waiting does not count.
     #[schemars(extend("default" = "10ms"))]
     pub(in crate::config) cpu: Option<DurationText>,
+    /// One hook as a whole, waiting included; it never has longer than its exchange.
+    #[schemars(extend("default" = "60s"))]
+    pub(in crate::config) timeout: Option<DurationText>,
     /// Memory of one instance.
     #[schemars(extend("default" = "64MiB"))]
     pub(in crate::config) memory: Option<SizeText>,
+    /// Elements of one table of an instance.
+    #[schemars(range(min = 1, max = 1000000), extend("default" = 100000))]
+    pub(in crate::config) table: Option<usize>,
     /// Largest body that it may read as a whole, decoded; most that it may return for a chunk, or
     /// hold back.
     #[schemars(extend("default" = "10MiB"))]
@@ -94,6 +106,12 @@ pub(in crate::config) struct UseLimitsFile {
     /// Calls to upstreams in one exchange.
     #[schemars(range(min = 1), extend("default" = 16))]
     pub(in crate::config) calls: Option<u32>,
+    /// Attributes of one exchange, those of other plugins included.
+    #[schemars(range(min = 1, max = 1024), extend("default" = 64))]
+    pub(in crate::config) attributes: Option<usize>,
+    /// Bytes of the attributes, names and values together; at most 1 MiB.
+    #[schemars(extend("default" = "8KiB"))]
+    pub(in crate::config) attribute_bytes: Option<SizeText>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -102,11 +120,4 @@ pub(in crate::config) struct UseLimitsFile {
 pub(in crate::config) enum OnErrorFile {
     Reject,
     Skip,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(in crate::config) enum Isolation {
-    Shared,
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Hook, HookError, Instance, Returned, State, Use};
+use super::{Hook, HookError, Instance, Returned, Stage, State, Use};
 use crate::exchange::Exchange;
 
 /// Which body a chunk is of.
@@ -32,7 +32,14 @@ impl Use {
         last: bool,
     ) -> (Exchange, Result<Bytes, HookError>) {
         let duration = self.metrics.on_chunk(side);
-        let (exchange, result) = self.run(exchange, duration, OnChunk { side, chunk, last }).await;
+        let (exchange, result) = match side {
+            Side::Request => {
+                self.contained(exchange, duration, OnRequestChunk { chunk, last }).await
+            }
+            Side::Response => {
+                self.contained(exchange, duration, OnResponseChunk { chunk, last }).await
+            }
+        };
         let limit = self.settings.limits.max_body;
         match result {
             Ok(bytes) if bytes.len() as u64 > limit => {
@@ -50,24 +57,41 @@ impl Use {
     }
 }
 
-struct OnChunk {
-    side: Side,
+struct OnRequestChunk {
     chunk: Bytes,
     last: bool,
 }
 
-impl Hook for OnChunk {
+impl Hook for OnRequestChunk {
+    const STAGE: Stage = Stage::RequestChunk;
     type Raw = Vec<u8>;
     type Output = Vec<u8>;
 
     async fn call(self, instance: &mut Instance) -> Returned<Vec<u8>> {
         let Instance { store, plugin } = instance;
         let (request, filter) = (State::request_handle(), plugin.tollgate_plugin_filter());
-        let (chunk, last) = (&self.chunk[..], self.last);
-        match self.side {
-            Side::Request => filter.call_on_request_chunk(store, request, chunk, last).await,
-            Side::Response => filter.call_on_response_chunk(store, request, chunk, last).await,
-        }
+        filter.call_on_request_chunk(store, request, &self.chunk, self.last).await
+    }
+
+    fn finish(raw: Vec<u8>, _: &mut State) -> Result<Vec<u8>, HookError> {
+        Ok(raw)
+    }
+}
+
+struct OnResponseChunk {
+    chunk: Bytes,
+    last: bool,
+}
+
+impl Hook for OnResponseChunk {
+    const STAGE: Stage = Stage::ResponseChunk;
+    type Raw = Vec<u8>;
+    type Output = Vec<u8>;
+
+    async fn call(self, instance: &mut Instance) -> Returned<Vec<u8>> {
+        let Instance { store, plugin } = instance;
+        let (request, filter) = (State::request_handle(), plugin.tollgate_plugin_filter());
+        filter.call_on_response_chunk(store, request, &self.chunk, self.last).await
     }
 
     fn finish(raw: Vec<u8>, _: &mut State) -> Result<Vec<u8>, HookError> {

@@ -20,6 +20,7 @@ use crate::{
             http_client::{Call, CallError, Host},
             types::{Field, Refused},
         },
+        reached::Limit,
         state::{ResponseHandle, State},
     },
     upstream::{Upstream, UpstreamError},
@@ -59,10 +60,14 @@ impl State {
         if !self.settings.grants.upstreams.contains(&call.upstream) {
             return Err(CallError::NotGranted);
         }
+        if self.refuses_as_shadow() {
+            return Err(CallError::NotGranted);
+        }
         let limit = self.settings.limits.calls;
         // Outside of an exchange there is no deadline and nobody to answer.
         let exchange = self.exchange_mut().map_err(|_| CallError::NotGranted)?;
         if exchange.count_call() > limit {
+            self.reached(Limit::Calls);
             let reason = format!("an exchange may make {limit} calls");
             return Err(CallError::Invalid(reason));
         }

@@ -21,6 +21,9 @@ impl Host for State {
         quota: Quota,
         cost: u32,
     ) -> Result<Result<Decision, LimitError>> {
+        if self.refuses_as_shadow() {
+            return Ok(Err(LimitError::Unavailable("a shadow takes nothing".into())));
+        }
         let Some(rate) = rate(quota) else {
             return Ok(Err(LimitError::Unavailable("a quota and its window are above 0".into())));
         };

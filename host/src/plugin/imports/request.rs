@@ -1,6 +1,6 @@
 //! `types.request`: the exchange's request, looked at and changed where it stands.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{Method, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
@@ -15,6 +15,7 @@ use crate::{
         bindings::tollgate::plugin::types::{
             self, BodyError, ClientCertificate, Field, HostRequest, Peer, Refused, TlsInfo,
         },
+        reached::Limit,
         state::{RequestHandle, State},
     },
     router::normalise,
@@ -148,7 +149,14 @@ impl HostRequest for State {
         let exchange = self.exchange_mut()?;
         let coded = coding::of(&exchange.request.headers);
         let read = exchange.request_body.read_decoded(coded, limit).await;
-        Ok(read.map(Vec::from).map_err(|error| body_error(&error)))
+        let read = read.map(Vec::from).map_err(|error| body_error(&error));
+        match &read {
+            Ok(_) => (),
+            Err(BodyError::TooLarge(_)) => self.reached(Limit::Body),
+            // A body that streams is not there for a shadow.
+            Err(_) => drop(self.refuses_as_shadow()),
+        }
+        Ok(read)
     }
 
     fn set_body(&mut self, _: Handle, body: Vec<u8>) -> Result<Result<(), Refused>> {
@@ -173,10 +181,9 @@ impl HostRequest for State {
     }
 
     fn set_attribute(&mut self, _: Handle, name: String, value: String) -> Result<()> {
-        let plugin = self.settings.name.clone();
-        let exchange = self.exchange_mut()?;
-        if exchange.set_attribute(name, value).is_err() {
-            tracing::warn!(%plugin, request_id = exchange.id(), "the exchange has no room for another attribute");
+        let settings = Arc::clone(&self.settings);
+        if self.exchange_mut()?.set_attribute(name, value, &settings.limits).is_err() {
+            self.reached(Limit::Attributes);
         }
         Ok(())
     }

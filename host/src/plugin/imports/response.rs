@@ -9,6 +9,7 @@ use crate::{
     coding::{self, Recode},
     plugin::{
         bindings::tollgate::plugin::types::{BodyError, Field, HostResponse, Refused},
+        reached::Limit,
         state::{ResponseHandle, State},
     },
 };
@@ -76,7 +77,11 @@ impl HostResponse for State {
         let response = self.response(&response)?;
         let coded = coding::of(response.headers());
         let read = response.body_mut().read_decoded(coded, limit).await;
-        Ok(read.map(Vec::from).map_err(|error| body_error(&error)))
+        let read = read.map(Vec::from).map_err(|error| body_error(&error));
+        if let Err(BodyError::TooLarge(_)) = &read {
+            self.reached(Limit::Body);
+        }
+        Ok(read)
     }
 
     fn set_body(&mut self, response: Handle, body: Vec<u8>) -> Result<Result<(), Refused>> {

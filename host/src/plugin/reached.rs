@@ -1,0 +1,53 @@
+//! Limits that a plugin is told of instead of being ended: each is counted, and the log says which
+//! use reached which limit.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::state::State;
+use crate::clock::Coarse;
+
+/// A limit that ends no hook.
+#[derive(Clone, Copy)]
+pub(super) enum Limit {
+    /// `too-large`.
+    Body,
+    /// `invalid`.
+    Calls,
+    /// The attribute is not set.
+    Attributes,
+}
+
+/// The second of a use's latest line; what a client can bring about must not fill the log.
+#[derive(Default)]
+pub(super) struct LatestLine(AtomicU64);
+
+impl Limit {
+    /// The label in metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Body => "max_body",
+            Self::Calls => "calls",
+            Self::Attributes => "attributes",
+        }
+    }
+}
+
+impl State {
+    /// The guest has reached `limit`.
+    pub(super) fn reached(&self, limit: Limit) {
+        let settings = &self.settings;
+        if let Some(counters) = &settings.limits_reached {
+            counters.with_label_values(&[settings.name.as_str(), limit.name()]).inc();
+        }
+        // From 1, so that the first second counts too.
+        let second = Coarse::now().as_millis() / 1000 + 1;
+        if settings.latest_line.0.swap(second, Relaxed) == second {
+            return;
+        }
+        let exchange = self.exchange().ok();
+        let route = exchange.map_or("", |exchange| exchange.route_name());
+        let request_id = exchange.map_or("", |exchange| exchange.id());
+        let (plugin, limit) = (&settings.name, limit.name());
+        tracing::warn!(request_id, route, plugin, limit, "a plugin has reached a limit");
+    }
+}
