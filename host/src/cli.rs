@@ -58,7 +58,7 @@ struct ConfigArgument {
 }
 
 /// Where compiled plugins are kept.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 struct CacheArgument {
     /// Folder for compiled plugins [default: tollgate in the user's cache folder]
     #[arg(long, env = "TOLLGATE_CACHE", value_name = "FOLDER")]
@@ -69,6 +69,11 @@ struct CacheArgument {
 }
 
 impl CacheArgument {
+    /// Every component is compiled.
+    fn none() -> Self {
+        Self { cache: None, no_cache: true }
+    }
+
     fn folder(self) -> Option<PathBuf> {
         if self.no_cache { None } else { self.cache.or_else(default_cache) }
     }
@@ -81,7 +86,7 @@ fn default_cache() -> Option<PathBuf> {
     base.map(|base| base.join("tollgate"))
 }
 
-/// What a command ends with: a text for standard error and exit code 1.
+/// What a command ends with: a text for standard error, which may be empty, and exit code 1.
 type Outcome = Result<(), String>;
 
 /// Runs the command that the process was started with.
@@ -101,6 +106,7 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(message) if message.is_empty() => ExitCode::FAILURE,
         Err(message) => {
             // Nothing can be done where even standard error is closed.
             let _ = writeln!(std::io::stderr(), "{message}");

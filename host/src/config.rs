@@ -7,6 +7,7 @@ mod containment;
 mod document;
 mod fault;
 mod file;
+pub(crate) mod other;
 mod plugin_config;
 mod pointer;
 pub mod schema;

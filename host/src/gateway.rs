@@ -139,7 +139,7 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
 }
 
 /// Finds the route, or answers that there is none, or that it is to be found by https.
-fn choose_route(exchange: &mut Exchange) {
+pub(crate) fn choose_route(exchange: &mut Exchange) {
     if !exchange.is_answered() {
         https::redirect(exchange);
     }

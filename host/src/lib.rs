@@ -27,5 +27,7 @@ mod reload;
 mod telemetry;
 mod admin;
 pub mod explain;
+mod cases;
+mod project;
 #[doc(hidden)]
 pub mod bench;

@@ -28,7 +28,7 @@ use self::connection::Arrival;
 use crate::gateway::Gateway;
 
 pub(crate) use self::{
-    client::Client,
+    client::{Certificate, Client, ClientTls},
     sockets::Sockets,
     watch::{SWEEP, Watch},
 };

@@ -15,6 +15,8 @@ mod quarantine;
 mod reached;
 mod snapshot;
 mod state;
+mod time;
+mod trace;
 mod usage;
 
 pub(crate) use self::{
@@ -22,6 +24,7 @@ pub(crate) use self::{
     hook::{HookError, Outcome, Side, Verdict},
     limits::RateLimits,
     quarantine::{Quarantine, Trial},
+    time::{Stated, Time},
     usage::Use,
 };
 pub use self::{

@@ -25,7 +25,7 @@ use crate::{
     gateway::Gateway,
     generation::{Builder, Draft, Failure},
     listener::Sockets,
-    plugin::{Components, Engine, RateLimits},
+    plugin::{Components, Engine, RateLimits, Time},
     reload::{self, Reloader},
     telemetry::{self, Metrics},
     upstream::Resolver,
@@ -130,7 +130,13 @@ fn available() -> usize {
 
 /// What generations are built with, for a gateway that runs or for checking.
 pub(crate) fn builder(options: &Options) -> Result<Builder, Failed> {
+    builder_with(options, Time::System)
+}
+
+/// As [`builder`], with other clocks for plugins.
+pub(crate) fn builder_with(options: &Options, time: Time) -> Result<Builder, Failed> {
     let engine = Engine::new().map_err(|error| Failed::Start(format!("{error:#}")))?;
+    let engine = engine.with_time(time);
     let metrics = Metrics::new().map_err(|error| Failed::Start(error.to_string()))?;
     Ok(Builder {
         components: Components::new(engine, options.compiled_cache.as_deref()),

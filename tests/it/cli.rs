@@ -1,5 +1,9 @@
 //! The command line.
 
+mod cases;
+mod figures;
+mod projects;
+
 use std::path::Path;
 
 use tempfile::TempDir;

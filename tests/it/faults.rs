@@ -230,3 +230,24 @@ routes:
         assert!(ran.stderr.contains("tollgate.yaml:5:"), "{fault}: {ran:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_plugin_failed_is_told_once_and_every_failure_is_counted() {
+    for (fault, kind, function) in
+        [("panic", "trapped", "faulty"), ("overflow", "stack", "faulty::overflow")]
+    {
+        let gateway = faulty("request", fault, LIMITS).await;
+        for _ in 0..3 {
+            assert_eq!(gateway.get("/", &FAULTY).await.problem(), "503 plugin-failed");
+        }
+        let told = gateway.logged(&["told once"]).await;
+        for part in [function, "digest", "\"plugin\":\"faulty\""] {
+            assert!(told.contains(part), "{part} is missing: {told}");
+        }
+        let labels = [("plugin", "faulty"), ("kind", kind)];
+        let counted = gateway.metric("tollgate_plugin_errors_total", &labels).await;
+        assert!((counted - 3.0).abs() < 0.1, "{fault}: {counted} are counted as {kind}");
+        let times = gateway.log().lines().filter(|line| line.contains("told once")).count();
+        assert_eq!(times, 1, "{fault}: {}", gateway.log());
+    }
+}

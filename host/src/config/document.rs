@@ -55,12 +55,16 @@ pub(super) struct Entry {
 
 impl Document {
     /// The document, and the faults of keys that are there twice and of variables that are not
-    /// set: what else is wrong can be found in spite of them. `note` is told of each file that a
-    /// value names, before it is read.
+    /// set: what else is wrong can be found in spite of them.
     ///
     /// # Errors
     ///
     /// The text is no YAML.
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<(Self, Vec<Fault>), Fault> {
+        Self::parse_noting(text, path, &|_| {})
+    }
+
+    /// As [`Self::parse`]; `note` is told of each file that a value names, before it is read.
     pub(super) fn parse_noting(
         text: &str,
         path: &Path,

@@ -30,7 +30,7 @@ pub struct Faults<'a> {
 }
 
 impl Fault {
-    pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Self {
             file: path.display().to_string(),
             place: Place::START,

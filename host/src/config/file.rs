@@ -84,8 +84,13 @@ pub(super) struct File {
 
 /// JSON Schema of the file (2020-12).
 pub(super) fn schema() -> Value {
+    schema_of::<File>()
+}
+
+/// JSON Schema of a file that is read as a `T`.
+pub(super) fn schema_of<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<File>().to_value();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     forbid_null(&mut schema);
     schema
 }

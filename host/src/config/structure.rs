@@ -156,7 +156,7 @@ fn child_mut<'v>(root: &'v mut Value, at: &Pointer) -> Option<&'v mut Value> {
 
 /// Gives replaced variables the type that is wanted: `${PORT}` is a number where one belongs, and
 /// `"${PORT}"` too; a token made of digits is a text.
-fn retype(document: &Document, validator: &Validator, value: &mut Value) {
+pub(super) fn retype(document: &Document, validator: &Validator, value: &mut Value) {
     let base = Pointer::default();
     let checked = Checked { schema: &Value::Null, value, base: &base };
     let wrong = validator.iter_errors(value).map(|error| checked.pointer(&error));

@@ -125,7 +125,16 @@ impl Builder {
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
         let Draft { stamps, config } = draft;
-        let config = config?;
+        self.assemble(config?, stamps, previous).await
+    }
+
+    /// Builds what a configuration says. `stamps`: of its files, before they were read.
+    pub(crate) async fn assemble(
+        &self,
+        config: Config,
+        stamps: Stamps,
+        previous: Option<&Generation>,
+    ) -> Result<Generation, Failure> {
         let uses = self.uses(&config).await?;
         let upstreams = self.upstreams(&config, previous, &stamps).await?;
         let router = self.router(&config, &uses, &upstreams)?;

@@ -9,7 +9,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
-use wasmtime::Store;
+use wasmtime::{Store, component::types::ComponentItem};
 
 use super::{
     bindings::{PluginPre, exports::tollgate::plugin::filter::Need},
@@ -21,6 +21,7 @@ use super::{
     quarantine::Quarantine,
     snapshot::{NoSnapshot, Snapshot},
     state::State,
+    trace::Traces,
     usage::Settings,
 };
 use crate::config;
@@ -33,13 +34,20 @@ pub struct Component {
     /// Bytes of the file.
     pub size: usize,
     pub(super) pre: PluginPre<State>,
+    pub(super) traces: Traces,
     imports: Vec<String>,
+    exports: Vec<String>,
 }
 
 impl Component {
     /// The interfaces that it imports, with their versions.
     pub fn imports(&self) -> &[String] {
         &self.imports
+    }
+
+    /// What it exports: `interface@version.function`.
+    pub fn exports(&self) -> &[String] {
+        &self.exports
     }
 
     /// The world that it is written for.
@@ -143,8 +151,20 @@ impl Components {
             path: path.to_owned(),
             reason: format!("{error:#}"),
         })?;
-        let imports = imports(&compiled, &self.engine);
-        Ok(Component { manifest, digest, size: bytes.len(), pre, imports })
+        let kind = compiled.component_type();
+        let engine = &self.engine.engine;
+        Ok(Component {
+            manifest,
+            traces: Traces::new(&digest, &bytes),
+            digest,
+            size: bytes.len(),
+            pre,
+            imports: kind.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            exports: kind
+                .exports(engine)
+                .flat_map(|(name, item)| functions(name, &item.ty, engine))
+                .collect(),
+        })
     }
 
     fn compile(
@@ -242,9 +262,14 @@ fn wrong_world(
     }
 }
 
-fn imports(component: &wasmtime::component::Component, engine: &Engine) -> Vec<String> {
-    let kind = component.component_type();
-    kind.imports(&engine.engine).map(|(name, _)| name.to_owned()).collect()
+/// The functions of an interface, each after its name.
+fn functions(name: &str, item: &ComponentItem, engine: &wasmtime::Engine) -> Vec<String> {
+    let ComponentItem::ComponentInstance(interface) = item else { return vec![name.to_owned()] };
+    let functions = interface.exports(engine);
+    functions
+        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+        .map(|(function, _)| format!("{name}.{function}"))
+        .collect()
 }
 
 fn exported_version(component: &wasmtime::component::Component, engine: &Engine) -> Option<String> {

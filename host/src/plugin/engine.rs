@@ -7,7 +7,7 @@ use wasmtime::{
     component::Linker,
 };
 
-use super::{bindings, state::State};
+use super::{bindings, state::State, time::Time};
 use crate::{
     clock,
     config::{MAX_PLUGIN_MEMORY, MAX_PLUGIN_TABLE},
@@ -34,6 +34,8 @@ const KEEP_RESIDENT: usize = 256 << 10;
 pub struct Engine {
     pub(super) engine: wasmtime::Engine,
     pub(super) linker: Linker<State>,
+    /// What the guests' clocks show.
+    pub(super) time: Time,
 }
 
 impl Engine {
@@ -53,7 +55,12 @@ impl Engine {
             |state| state,
         )?;
         start_ticker(engine.clone())?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker, time: Time::System })
+    }
+
+    /// The same with other clocks for its guests.
+    pub(crate) fn with_time(self, time: Time) -> Self {
+        Self { time, ..self }
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
     pool::{Instance, Lease},
     quarantine::Stage,
     state::{MemoryExceeded, ResponseHandle, State, TableExceeded},
+    trace,
     usage::Use,
 };
 use crate::{body::Body, exchange::Exchange};
@@ -127,15 +128,9 @@ impl HookError {
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::StackOverflow,
-            _ => Self::Trapped(one_line(&error)),
+            _ => Self::Trapped(trace::reason(&error)),
         }
     }
-}
-
-/// The engine's message with the guest's function names, without the line breaks.
-fn one_line(error: &wasmtime::Error) -> String {
-    let text = format!("{error:#}");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Use {
@@ -231,7 +226,7 @@ impl Lease<'_> {
         let result = match returned {
             Ok(Ok(Ok(output))) => H::finish(output, state),
             Ok(Ok(Err(text))) => Err(HookError::Failed(text)),
-            Ok(Err(error)) => return (exchange, Err(HookError::from_engine(error))),
+            Ok(Err(error)) => return (exchange, Err(self.failure(error))),
             Err(overdue) => return (exchange, Err(overdue)),
         };
         self.spoiled = false;

@@ -11,18 +11,19 @@ use std::{
 };
 
 use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-    middleware::StateInformationMiddleware,
+    Quota, RateLimiter, clock::Clock, middleware::StateInformationMiddleware,
     state::keyed::DashMapStateStore,
 };
 use parking_lot::Mutex;
 use prometheus::IntCounter;
 
-use super::usage::Settings;
+use super::{
+    time::{LimitClock, Time},
+    usage::Settings,
+};
 
 type Limiter =
-    RateLimiter<String, DashMapStateStore<String>, DefaultClock, StateInformationMiddleware>;
+    RateLimiter<String, DashMapStateStore<String>, LimitClock, StateInformationMiddleware>;
 
 /// Keys that one bucket counts apart. A client that can choose keys must not fill the memory:
 /// once a sweep has found this many, all further takes share one count until it finds fewer.
@@ -37,6 +38,7 @@ const MAX_BUCKETS: usize = 256;
 /// The limits of the process.
 #[derive(Default)]
 pub(crate) struct RateLimits {
+    time: Time,
     buckets: Mutex<HashMap<BucketId, Arc<Bucket>>>,
 }
 
@@ -73,6 +75,11 @@ pub(super) struct Decision {
 }
 
 impl RateLimits {
+    /// None yet, by this clock.
+    pub(crate) fn by(time: Time) -> Self {
+        Self { time, ..Self::default() }
+    }
+
     /// Forgets what needs no remembering. It walks over every key: not for a worker.
     pub(crate) fn sweep(&self) {
         let buckets: Vec<_> = self.buckets.lock().values().map(Arc::clone).collect();
@@ -87,7 +94,7 @@ impl RateLimits {
         if buckets.keys().filter(|other| other.scope == id.scope).count() >= MAX_BUCKETS {
             return Err(TooManyBuckets);
         }
-        let bucket = Arc::new(Bucket::new(id.quota));
+        let bucket = Arc::new(Bucket::new(id.quota, LimitClock::new(&self.time)));
         buckets.insert(id, Arc::clone(&bucket));
         Ok(bucket)
     }
@@ -150,12 +157,13 @@ impl Buckets {
 pub(super) struct TooManyBuckets;
 
 impl Bucket {
-    fn new(rate: Rate) -> Self {
+    fn new(rate: Rate, clock: LimitClock) -> Self {
         let period = rate.window / rate.limit.get();
         let quota = Quota::with_period(period.max(Duration::from_nanos(1)))
             .expect("the period is not zero")
             .allow_burst(rate.burst);
-        let limiter = RateLimiter::dashmap(quota).with_middleware::<StateInformationMiddleware>();
+        let limiter = RateLimiter::dashmap_with_clock(quota, clock)
+            .with_middleware::<StateInformationMiddleware>();
         Self { limiter, rate, full: false.into() }
     }
 
@@ -167,7 +175,7 @@ impl Bucket {
         match self.limiter.check_key_n(&key, cost) {
             Ok(Ok(state)) => self.allowed(state.remaining_burst_capacity()),
             Ok(Err(until)) => {
-                let retry_after = until.wait_time_from(DefaultClock::default().now());
+                let retry_after = until.wait_time_from(self.limiter.clock().now());
                 Decision {
                     allowed: false,
                     remaining: 0,
@@ -220,7 +228,8 @@ mod tests {
         let number = |value| NonZeroU32::new(value).unwrap();
         // A window this long gives nothing back while the test runs.
         let window = Duration::from_secs(86_400);
-        Bucket::new(Rate { limit: number(limit), window, burst: number(burst) })
+        let rate = Rate { limit: number(limit), window, burst: number(burst) };
+        Bucket::new(rate, LimitClock::new(&Time::System))
     }
 
     #[test]

@@ -101,6 +101,17 @@ impl Pool {
         self.shards.each().map(|shard| shard.alive).sum()
     }
 
+    /// Drops this worker's idle instances, so that the next loan gets a new one. Gives the largest
+    /// memory of one, in bytes.
+    pub(super) fn discard_idle(&self) -> usize {
+        let idle = {
+            let mut shard = self.shards.own();
+            shard.alive -= shard.idle.len();
+            std::mem::take(&mut shard.idle)
+        };
+        idle.iter().map(|instance| instance.store.data().memory.held()).max().unwrap_or_default()
+    }
+
     /// An idle instance, else a new one, else the next that is given back. Whoever waits here has
     /// a deadline of its own.
     ///
@@ -137,6 +148,12 @@ impl Pool {
         Taken::Full(notice)
     }
 
+    /// Why a call ended; where it did is noted.
+    fn failure(&self, error: wasmtime::Error) -> HookError {
+        self.component.traces.note(&self.settings.name, &error);
+        HookError::from_engine(error)
+    }
+
     async fn instantiate(&self) -> Result<(Instance, Phases), HookError> {
         if let Isolation::Request(Ok(snapshot)) = &self.isolation {
             return self.restore(snapshot).await;
@@ -162,7 +179,7 @@ impl Pool {
             Ok((plugin, phases))
         });
         let (plugin, phases) =
-            Metered { call: setup, meter }.await.map_err(HookError::from_engine)?;
+            Metered { call: setup, meter }.await.map_err(|error| self.failure(error))?;
         let phases = phases.map_err(HookError::Failed)?;
         Ok((Instance { store, plugin }, phases))
     }
@@ -181,6 +198,10 @@ impl<'p> Lease<'p> {
 
     pub(super) fn instance(&mut self) -> &mut Instance {
         self.instance.as_mut().expect("held until drop")
+    }
+
+    pub(super) fn failure(&self, error: wasmtime::Error) -> HookError {
+        self.pool.failure(error)
     }
 }
 
@@ -205,7 +226,7 @@ impl Drop for Lease<'_> {
 
 /// A store in which a guest of this use can run.
 pub(super) fn store(engine: &Engine, settings: Arc<Settings>) -> Store<State> {
-    let mut store = Store::new(&engine.engine, State::new(settings));
+    let mut store = Store::new(&engine.engine, State::new(settings, engine.time.clone()));
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(|context| {
         let state = context.data();

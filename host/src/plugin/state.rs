@@ -10,7 +10,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::{imports::output::Output, limits::Buckets, meter::Meter, usage::Settings};
+use super::{imports::output::Output, limits::Buckets, meter::Meter, time::Time, usage::Settings};
 use crate::{body::Body, exchange::Exchange};
 
 /// Responses that one instance may hold at a time, beside the exchange's own.
@@ -37,6 +37,7 @@ pub(crate) struct State {
     pub(super) table: ResourceTable,
     /// Made for the first call that needs it: most hooks make none, and it is the dearest part.
     wasi: Option<Box<WasiCtx>>,
+    time: Time,
     pub(super) memory: MemoryLimit,
     pub(super) meter: Arc<Meter>,
     pub(super) buckets: Buckets,
@@ -58,9 +59,14 @@ pub(super) struct LogWindow {
 pub(super) struct Misuse(&'static str);
 
 impl State {
-    pub(super) fn new(settings: Arc<Settings>) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, time: Time) -> Self {
         Self {
-            memory: MemoryLimit { bytes: settings.limits.memory, table: settings.limits.table },
+            time,
+            memory: MemoryLimit {
+                bytes: settings.limits.memory,
+                table: settings.limits.table,
+                held: 0,
+            },
             buckets: Buckets::new(Arc::clone(&settings)),
             settings,
             exchange: None,
@@ -153,17 +159,17 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(&self.settings.name)));
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(&self.settings.name, &self.time)));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
 /// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
-fn wasi(plugin: &str) -> WasiCtx {
-    WasiCtxBuilder::new()
-        .stdout(Output::new(plugin, "stdout"))
-        .stderr(Output::new(plugin, "stderr"))
-        .build()
+fn wasi(plugin: &str, time: &Time) -> WasiCtx {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.stdout(Output::new(plugin, "stdout")).stderr(Output::new(plugin, "stderr"));
+    time.put_into(&mut wasi);
+    wasi.build()
 }
 
 /// Refuses memory and tables beyond the use's limits by a trap: a guest that cannot grow would end in one
@@ -172,6 +178,15 @@ pub(super) struct MemoryLimit {
     bytes: usize,
     /// Elements of one table.
     table: usize,
+    /// What the instance has taken so far, all of its memories together.
+    held: usize,
+}
+
+impl MemoryLimit {
+    /// Bytes of linear memory.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
 }
 
 /// The instance asked for more memory than its use allows.
@@ -193,13 +208,14 @@ pub(super) struct TableExceeded {
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         wanted: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if wanted > self.bytes {
             return Err(wasmtime::Error::new(MemoryExceeded { wanted, limit: self.bytes }));
         }
+        self.held += wanted.saturating_sub(current);
         Ok(true)
     }
 

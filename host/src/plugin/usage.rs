@@ -176,6 +176,25 @@ impl Use {
         }
     }
 
+    /// The hooks that this configuration wants, as the world calls them.
+    pub(crate) fn hooks(&self) -> Vec<&'static str> {
+        let all = [
+            (Phases::REQUEST, "on-request"),
+            (Phases::REQUEST_CHUNKS, "on-request-chunk"),
+            (Phases::RESPONSE, "on-response"),
+            (Phases::RESPONSE_CHUNKS, "on-response-chunk"),
+            (Phases::FINISH, "on-finish"),
+        ];
+        let wanted = all.into_iter().filter(|(phase, _)| self.phases.contains(*phase));
+        wanted.map(|(_, hook)| hook).collect()
+    }
+
+    /// Makes the next hook on this thread run in a new instance. Gives the bytes of memory of the
+    /// instances that it would else have had.
+    pub(crate) fn discard_idle(&self) -> usize {
+        self.pool.discard_idle()
+    }
+
     /// An instance that nobody uses; for measuring what one costs.
     pub(crate) async fn instantiate_once(&self) -> Result<(), HookError> {
         self.pool.prove().await.map(drop)

@@ -1,0 +1,258 @@
+//! `tollgate plugin test`: cases against a plugin, in this process, by the code that runs it in
+//! production: the configuration's checks, the instance pool, the hooks and all that they call. Only
+//! the ends are stand-ins: who asks, who is asked, and the clock.
+
+mod alone;
+mod check;
+mod compare;
+mod file;
+mod junit;
+mod lines;
+mod message;
+mod run;
+mod setup;
+mod standin;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+pub(crate) use self::{
+    alone::{Costs, Spread, Subject, hooks, measure},
+    junit::junit,
+};
+
+use self::{
+    compare::{Difference, compare},
+    file::{Case, Expect, File, Setting, Step},
+    lines::Lines,
+    run::Scene,
+    setup::{Origin, Unfit},
+    standin::StandIns,
+};
+use crate::{
+    config::{self, Document, Fault, Pointer},
+    generation::Builder,
+    plugin::{Component, RateLimits, Stated, Time},
+    server,
+};
+
+/// Where clocks stand that a case does not set: 2026-01-01T00:00:00Z.
+const START: Duration = Duration::from_secs(1_767_225_600);
+
+/// What to test, and how.
+pub(crate) struct Options {
+    /// The component.
+    pub(crate) component: PathBuf,
+    pub(crate) cases: PathBuf,
+    /// Only cases whose name has this in it.
+    pub(crate) filter: Option<String>,
+    /// The folder for compiled plugins.
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// How a case ended.
+pub(crate) struct Outcome {
+    pub(crate) name: String,
+    /// `file:line:column` of the case.
+    pub(crate) place: String,
+    pub(crate) took: Duration,
+    /// None: it passed.
+    pub(crate) differences: Vec<String>,
+    /// What the plugin logged, for whoever looks for the reason.
+    pub(crate) logs: Vec<String>,
+}
+
+impl Outcome {
+    pub(crate) fn passed(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// JSON Schema of the file of cases.
+pub(crate) fn schema() -> serde_json::Value {
+    config::other::schema::<File>()
+}
+
+/// Runs the cases, each in a setting of its own, and tells of each as soon as it has ended.
+///
+/// # Errors
+///
+/// What stops all of them: a file that cannot be read or has faults, a component that is none.
+pub(crate) fn test(
+    options: &Options,
+    mut tell: impl FnMut(&Outcome),
+) -> Result<Vec<Outcome>, String> {
+    let (document, file) = read(&options.cases).map_err(|faults| told(&faults))?;
+    let stated = Stated::default();
+    let (lines, _guard) = Lines::capture();
+    let mut bench = Bench::new(options, stated)?;
+    let mut outcomes = Vec::new();
+    for (index, case) in file.cases.iter().enumerate() {
+        if options.filter.as_ref().is_some_and(|part| !case.name.contains(part)) {
+            continue;
+        }
+        let at = Pointer::default().key("cases").index(index);
+        let origin = Origin { document: &document, case: at, alone: false };
+        let outcome = bench.case(&file.defaults, case, &origin, &lines)?;
+        tell(&outcome);
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+fn read(path: &Path) -> Result<(Document, File), Vec<Fault>> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| vec![Fault::unreadable(path, &error)])?;
+    let (document, file) = config::other::read::<File>(&text, path)?;
+    let faults = check::faults(&document, &file);
+    if faults.is_empty() { Ok((document, file)) } else { Err(faults) }
+}
+
+fn told(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// What all cases share: the engine, the compiled plugin, the clock.
+struct Bench {
+    component: PathBuf,
+    /// Held, so that it is compiled once.
+    _compiled: Arc<Component>,
+    runtime: tokio::runtime::Runtime,
+    builder: Builder,
+    clock: Stated,
+}
+
+impl Bench {
+    fn new(options: &Options, clock: Stated) -> Result<Self, String> {
+        let server = server::Options {
+            config: options.cases.clone(),
+            compiled_cache: options.cache.clone(),
+            log: None,
+        };
+        let time = Time::Stated(clock.clone());
+        let builder = server::builder_with(&server, time).map_err(|failed| failed.to_string())?;
+        let runtime = server::runtime().map_err(|failed| failed.to_string())?;
+        let component = std::path::absolute(&options.component)
+            .map_err(|error| format!("{}: {error}", options.component.display()))?;
+        let compiled = runtime.block_on(builder.components.load(&options.component));
+        let _compiled = compiled.map_err(|error| error.to_string())?;
+        Ok(Self { component, _compiled, runtime, builder, clock })
+    }
+
+    fn case(
+        &mut self,
+        defaults: &Setting,
+        case: &Case,
+        origin: &Origin<'_>,
+        lines: &Lines,
+    ) -> Result<Outcome, String> {
+        let started = Instant::now();
+        let setting = merged(defaults, &case.setting);
+        let stated = setting.clock.map_or(SystemTime::UNIX_EPOCH + START, |moment| moment.0);
+        self.clock.set(stated);
+        // No case sees what another has counted.
+        self.builder.rate_limits = Arc::new(RateLimits::by(Time::Stated(self.clock.clone())));
+        lines.take();
+        let place = origin.document.place(&origin.case);
+        let mut outcome = Outcome {
+            name: case.name.clone(),
+            place: format!("{}:{place}", origin.document.file()),
+            took: Duration::ZERO,
+            differences: Vec::new(),
+            logs: Vec::new(),
+        };
+        self.runtime.block_on(self.steps(&setting, case, origin, lines, &mut outcome))?;
+        outcome.took = started.elapsed();
+        Ok(outcome)
+    }
+
+    async fn steps(
+        &self,
+        setting: &Setting,
+        case: &Case,
+        origin: &Origin<'_>,
+        lines: &Lines,
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
+        let stand_ins = StandIns::start(setting.upstreams.as_ref())
+            .await
+            .map_err(|error| format!("cannot start a stand-in: {error}"))?;
+        let built =
+            setup::generation(&self.builder, &self.component, setting, &stand_ins, origin).await;
+        let generation = match (built, &case.refused) {
+            (Ok(generation), None) => generation,
+            (Ok(_), Some(part)) => {
+                outcome.add(None, &refused(part, "the configuration is accepted"));
+                return Ok(());
+            }
+            (Err(Unfit::Refused(faults)), Some(part)) => {
+                let told = told(&faults);
+                if !told.contains(part.as_str()) {
+                    outcome.add(None, &refused(part, &told));
+                }
+                return Ok(());
+            }
+            (Err(Unfit::Refused(faults) | Unfit::Faults(faults)), _) => return Err(told(&faults)),
+        };
+        let client = Arc::new(run::client(setting.client.as_ref()));
+        let scene = Scene { generation, client, stand_ins: &stand_ins, lines };
+        let alone = std::slice::from_ref(&case.step);
+        let steps = case.steps.as_deref().unwrap_or(alone);
+        for (index, step) in steps.iter().enumerate() {
+            let number = case.steps.as_ref().map(|_| index);
+            self.step(&scene, step, number, outcome).await;
+        }
+        Ok(())
+    }
+
+    async fn step(
+        &self,
+        scene: &Scene<'_>,
+        step: &Step,
+        number: Option<usize>,
+        outcome: &mut Outcome,
+    ) {
+        if let Some(advance) = step.advance {
+            self.clock.advance(advance.0);
+        }
+        let mut observed = scene.run(step).await;
+        let nothing = Expect::default();
+        for difference in compare(step.expect.as_ref().unwrap_or(&nothing), &observed) {
+            outcome.add(number, &difference);
+        }
+        outcome.logs.append(&mut observed.logs);
+    }
+}
+
+impl Outcome {
+    fn add(&mut self, step: Option<usize>, difference: &Difference) {
+        let step = step.map(|step| format!("steps[{step}].")).unwrap_or_default();
+        self.differences.push(format!("{step}{}", difference.what));
+        self.differences.extend(difference.lines().into_iter().map(|line| format!("  {line}")));
+    }
+}
+
+fn refused(expected: &str, actual: &str) -> Difference {
+    Difference {
+        what: "refused".to_owned(),
+        expected: expected.to_owned(),
+        actual: actual.to_owned(),
+    }
+}
+
+/// The case's own values, and the defaults where it has none.
+fn merged(defaults: &Setting, own: &Setting) -> Setting {
+    let (own, defaults) = (own.clone(), defaults.clone());
+    Setting {
+        config: own.config.or(defaults.config),
+        grants: own.grants.or(defaults.grants),
+        limits: own.limits.or(defaults.limits),
+        upstreams: own.upstreams.or(defaults.upstreams),
+        clock: own.clock.or(defaults.clock),
+        route: own.route.or(defaults.route),
+        client: own.client.or(defaults.client),
+    }
+}

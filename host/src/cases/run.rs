@@ -1,0 +1,283 @@
+//! One step: an exchange goes through the plugin's hooks as it does in a gateway that serves, and
+//! what came of it is noted.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header::HOST};
+
+use super::{
+    file::{Peer, PeerTls, RequestIn, ResponseIn, Step, TlsVersion, VerdictOf},
+    lines::Lines,
+    message,
+    standin::{Call, StandIns},
+};
+use crate::{
+    body::Body,
+    config::UseLimits,
+    error::Error,
+    exchange::{Chain, Exchange},
+    gateway,
+    generation::{Generation, Route},
+    listener::{Certificate, Client, ClientTls},
+    plugin::Outcome,
+};
+
+/// Largest body that is compared, in bytes.
+const MAX_BODY: u64 = 64 << 20;
+
+/// The id of every exchange.
+const ID: &str = "00000000000000000000000000000001";
+
+/// What came of a step.
+pub(super) struct Observed {
+    pub(super) verdict: VerdictOf,
+    /// What was told of each hook that failed, its name first.
+    pub(super) failures: Vec<String>,
+    pub(super) request: Message,
+    /// `None`: the case states no response, and the plugin has made none.
+    pub(super) response: Option<Message>,
+    pub(super) calls: Vec<Call>,
+    pub(super) logs: Vec<String>,
+    /// Of the attributes that are asked for, those that there are.
+    pub(super) attributes: Vec<(String, String)>,
+}
+
+/// A request or a response, whichever.
+pub(super) struct Message {
+    pub(super) status: u16,
+    pub(super) method: String,
+    pub(super) target: String,
+    pub(super) upstream: Option<String>,
+    pub(super) headers: HeaderMap,
+    /// The text says why there is none.
+    pub(super) body: Result<Bytes, String>,
+}
+
+/// Where the steps of a case run.
+pub(super) struct Scene<'a> {
+    pub(super) generation: Arc<Generation>,
+    pub(super) client: Arc<Client>,
+    pub(super) stand_ins: &'a StandIns,
+    pub(super) lines: &'a Lines,
+}
+
+impl Scene<'_> {
+    pub(super) async fn run(&self, step: &Step) -> Observed {
+        let mut exchange = self.exchange(step);
+        gateway::choose_route(&mut exchange);
+        let Some(route) = exchange.route.clone() else {
+            let failure = "the target does not fit the route's `path`".to_owned();
+            return self.observed(step, exchange, vec![failure], VerdictOf::Fail).await;
+        };
+        let mut failures = Vec::new();
+        let mut exchange = route.chain.on_request(exchange).await;
+        let verdict = verdict(&mut exchange, &mut failures);
+        let request = of_request(&mut exchange).await;
+        if verdict == VerdictOf::Next {
+            exchange.response = step.response.as_ref().map(of_stated);
+        }
+        if exchange.is_answered() {
+            exchange = route.chain.on_response(exchange).await;
+            note(&mut exchange, &mut failures);
+        }
+        let exchange = finish(exchange, &route).await;
+        let mut observed = self.observed(step, exchange, failures, verdict).await;
+        observed.request = request;
+        observed
+    }
+
+    /// An exchange as a hook meets it: on its route, the plugin reached, a response there.
+    pub(super) fn prepared(&self, step: &Step) -> Exchange {
+        let mut exchange = self.exchange(step);
+        gateway::choose_route(&mut exchange);
+        exchange.reached = 1;
+        exchange.response = step.response.as_ref().map(of_stated);
+        exchange
+    }
+
+    fn exchange(&self, step: &Step) -> Exchange {
+        let default = RequestIn::default();
+        let stated = step.request.as_ref().unwrap_or(&default);
+        let (headers, body) = message::read(&stated.headers, &stated.content);
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = method(stated.method.as_deref()).unwrap_or_default();
+        head.uri = target(stated.target.as_deref()).unwrap_or_default();
+        head.headers = headers;
+        let host = host(stated.host.as_deref());
+        head.headers.insert(HOST, host.unwrap_or(HeaderValue::from_static("localhost")));
+        let id = HeaderValue::from_static(ID);
+        let (generation, client) = (Arc::clone(&self.generation), Arc::clone(&self.client));
+        let mut exchange = Exchange::new(generation, client, head, (Body::full(body), None), id);
+        let limits = UseLimits::default();
+        for (name, value) in step.attributes.iter().flatten() {
+            // More of them than an exchange may have are as little there as in production.
+            let _ = exchange.set_attribute(name.clone(), value.clone(), &limits);
+        }
+        exchange
+    }
+
+    async fn observed(
+        &self,
+        step: &Step,
+        mut exchange: Exchange,
+        failures: Vec<String>,
+        verdict: VerdictOf,
+    ) -> Observed {
+        let names = step.expect.iter().flat_map(|expect| expect.attributes.keys());
+        let attributes = names
+            .filter_map(|name| Some((name.clone(), exchange.attribute(name)?.to_string())))
+            .collect();
+        let response = exchange.response.take();
+        Observed {
+            verdict,
+            failures,
+            request: Message::default(),
+            response: match response {
+                Some(response) => Some(of_response(response).await),
+                None => None,
+            },
+            calls: self.stand_ins.take_calls(),
+            logs: self.lines.take(),
+            attributes,
+        }
+    }
+}
+
+/// What the request hook decided.
+fn verdict(exchange: &mut Exchange, failures: &mut Vec<String>) -> VerdictOf {
+    note(exchange, failures);
+    match (failures.is_empty(), exchange.is_answered()) {
+        (false, _) => VerdictOf::Fail,
+        (true, true) => VerdictOf::Respond,
+        (true, false) => VerdictOf::Next,
+    }
+}
+
+/// Takes down why a hook failed.
+fn note(exchange: &mut Exchange, failures: &mut Vec<String>) {
+    if let Some(Error::Plugin { hook, source, .. }) = exchange.error.take() {
+        failures.push(format!("{hook}: {}", Chain(&source)));
+    }
+}
+
+async fn of_request(exchange: &mut Exchange) -> Message {
+    let body = exchange.request_body.read(MAX_BODY).await;
+    let target = exchange.target.as_ref().map(|target| target.as_str().to_owned());
+    Message {
+        method: exchange.request.method.to_string(),
+        target: target.unwrap_or_else(|| exchange.uri().to_string()),
+        upstream: exchange.upstream.clone(),
+        headers: exchange.request.headers.clone(),
+        body: body.map_err(|error| format!("{error:?}")),
+        ..Message::default()
+    }
+}
+
+async fn of_response(response: Response<Body>) -> Message {
+    let (head, mut body) = response.into_parts();
+    let body = body.read(MAX_BODY).await;
+    Message {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: body.map_err(|error| format!("{error:?}")),
+        ..Message::default()
+    }
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self {
+            status: 0,
+            method: String::new(),
+            target: String::new(),
+            upstream: None,
+            headers: HeaderMap::new(),
+            body: Ok(Bytes::new()),
+        }
+    }
+}
+
+/// Calls the hook for the end, and sees to it that it is not called again.
+async fn finish(mut exchange: Exchange, route: &Route) -> Exchange {
+    let status = exchange.response.as_ref().map_or(200, |response| response.status().as_u16());
+    let upstream = exchange.upstream.clone();
+    let outcome = Outcome { status, upstream, ..outcome() };
+    if exchange.reached > 0 && route.chain.wants_finish() {
+        exchange = route.chain.on_finish(exchange, &outcome).await;
+    }
+    exchange.reached = 0;
+    exchange
+}
+
+/// How an exchange ended of which nothing is known.
+pub(super) fn outcome() -> Outcome {
+    Outcome {
+        status: 200,
+        duration_us: 0,
+        request_bytes: 0,
+        response_bytes: 0,
+        upstream: None,
+        error: None,
+    }
+}
+
+fn of_stated(stated: &ResponseIn) -> Response<Body> {
+    let (headers, body) = message::read(&stated.headers, &stated.content);
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = message::status(stated.status);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The client that a case states.
+pub(super) fn client(peer: Option<&Peer>) -> Client {
+    let address = peer.and_then(|peer| peer.address);
+    let address = address.unwrap_or(std::net::IpAddr::from([127, 0, 0, 1]));
+    let tls = peer.and_then(|peer| peer.tls.as_ref()).map(tls);
+    Client::new((address, 50_000).into(), tls, None)
+}
+
+fn tls(stated: &PeerTls) -> ClientTls {
+    ClientTls {
+        version: match stated.version {
+            Some(TlsVersion::V1_2) => "1.2",
+            Some(TlsVersion::V1_3) | None => "1.3",
+        },
+        server_name: stated.server_name.clone(),
+        certificate: stated.certificate.as_ref().map(|certificate| Certificate {
+            subject: certificate.subject.clone(),
+            alternative_names: certificate.alternative_names.clone(),
+            sha256: certificate.sha256.clone(),
+        }),
+    }
+}
+
+pub(super) fn method(text: Option<&str>) -> Result<Method, &'static str> {
+    match text.map_or(Ok(Method::GET), |text| Method::from_bytes(text.as_bytes())) {
+        Ok(Method::CONNECT) | Err(_) => Err("is not a method that is served"),
+        Ok(method) => Ok(method),
+    }
+}
+
+/// Normalised as a client's is.
+pub(super) fn target(text: Option<&str>) -> Result<Uri, &'static str> {
+    let text = text.unwrap_or("/");
+    let (path, query) = match text.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (text, None),
+    };
+    if !path.starts_with('/') {
+        return Err("must be a path, and a query if there is one");
+    }
+    let path = crate::router::normalise(path).map_err(|_| "is not a path that is served")?;
+    let target = query.map_or_else(|| path.to_string(), |query| format!("{path}?{query}"));
+    target.parse().map_err(|_| "is not a path and query")
+}
+
+pub(super) fn host(text: Option<&str>) -> Result<HeaderValue, &'static str> {
+    let host = text.unwrap_or("localhost").parse::<http::uri::Authority>();
+    host.ok()
+        .and_then(|host| HeaderValue::from_str(host.as_str()).ok())
+        .ok_or("must be a host, and a port if there is one")
+}

@@ -1,0 +1,156 @@
+//! Where guests failed: a log line with the names of the functions on the guest's stack, once for
+//! each place of a component. Every failure is counted, and told to its exchange, all the same.
+//!
+//! The engine keeps nothing for this but the functions' names: with its own details switched on it
+//! would read the debug information anew at every failure, on the worker. Here it is read once
+//! for a place, on a thread of its own.
+
+mod debug;
+
+use std::{collections::HashSet, fmt, fmt::Write as _, sync::Arc, thread};
+
+use parking_lot::Mutex;
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
+
+use self::debug::Debug;
+
+/// Places of one component that are told. A loop is cut at ever other places.
+const MAX_PLACES: usize = 64;
+
+/// Functions of one stack that are told, from the innermost.
+const MAX_FRAMES: usize = 24;
+
+/// Longest name of a function that is told, in bytes; those of generic functions have no end.
+const MAX_NAME: usize = 160;
+
+/// The places in which a component has failed so far.
+pub(super) struct Traces {
+    /// First letters of the component's digest.
+    digest: String,
+    told: Mutex<HashSet<Vec<u64>>>,
+    /// `None`: the component carries none.
+    debug: Option<Arc<Debug>>,
+}
+
+/// A function on the guest's stack.
+struct Frame {
+    /// Byte of the component that it had come to.
+    offset: Option<usize>,
+    function: String,
+}
+
+impl Traces {
+    pub(super) fn new(digest: &str, component: &[u8]) -> Self {
+        Self {
+            digest: digest[..digest.len().min(12)].to_owned(),
+            told: Mutex::default(),
+            debug: Debug::of(component).map(Arc::new),
+        }
+    }
+
+    /// Logs where the guest was when it failed, unless that is known.
+    pub(super) fn note(&self, plugin: &str, error: &wasmtime::Error) {
+        let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return };
+        if backtrace.frames().is_empty() || !self.is_new(backtrace.frames()) {
+            return;
+        }
+        let frames: Vec<_> = backtrace.frames().iter().take(MAX_FRAMES).map(Frame::of).collect();
+        let reason = reason(error);
+        let (plugin, digest) = (plugin.to_owned(), self.digest.clone());
+        match &self.debug {
+            None => tell(&plugin, &digest, &reason, &frames, None),
+            Some(debug) => {
+                let debug = Arc::clone(debug);
+                let telling = move || tell(&plugin, &digest, &reason, &frames, Some(&debug));
+                // Without a thread there is no line; the failure itself has one of its own.
+                let _ = thread::Builder::new().name("trace".into()).spawn(telling);
+            }
+        }
+    }
+
+    fn is_new(&self, frames: &[FrameInfo]) -> bool {
+        let offset = |frame: &FrameInfo| frame.module_offset().unwrap_or_default() as u64;
+        let place = frames.iter().take(MAX_FRAMES).map(offset).collect();
+        let mut told = self.told.lock();
+        told.len() < MAX_PLACES && told.insert(place)
+    }
+}
+
+impl Frame {
+    fn of(frame: &FrameInfo) -> Self {
+        let function = match frame.func_name() {
+            Some(name) => demangled(name),
+            None => format!("function {}", frame.func_index()),
+        };
+        Self { offset: frame.module_offset(), function }
+    }
+}
+
+fn tell(plugin: &str, digest: &str, reason: &str, frames: &[Frame], debug: Option<&Debug>) {
+    let mut stack = String::new();
+    let lines = debug.map(Debug::lines);
+    for frame in frames {
+        let arrow = if stack.is_empty() { "" } else { " < " };
+        let places = frame.offset.zip(lines.as_ref()).map(|(at, lines)| lines.at(at));
+        let place = places.unwrap_or_default();
+        // Writing to a string does not fail.
+        let _ = write!(stack, "{arrow}{}{}", frame.function, Places(&place));
+    }
+    tracing::warn!(plugin, digest, reason, stack, "where a plugin failed, told once");
+}
+
+/// The source lines of a frame: that of the function itself, and those that were inlined into it.
+struct Places<'a>(&'a [String]);
+
+impl fmt::Display for Places<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        write!(f, " ({})", self.0.join(" in "))
+    }
+}
+
+/// Why a guest failed, without where.
+pub(super) fn reason(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => {
+            let text = trap.to_string();
+            text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
+        }
+        None => error.root_cause().to_string(),
+    }
+}
+
+/// As the source has it, without the hash that Rust adds.
+fn demangled(name: &str) -> String {
+    let name = match rustc_demangle::try_demangle(name) {
+        Ok(rust) => format!("{rust:#}"),
+        Err(_) => match cpp_demangle::Symbol::new(name).map(|symbol| symbol.demangle()) {
+            Ok(Ok(cpp)) => cpp,
+            _ => name.to_owned(),
+        },
+    };
+    let end = name.floor_char_boundary(MAX_NAME);
+    // What a component calls its functions is its own choice.
+    name[..end].replace(char::is_control, "?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_as_the_source_has_them() {
+        for (name, expected) in [
+            ("_RNvCs4fqI2P2rA04_6faulty8overflow", "faulty::overflow"),
+            ("_ZN6faulty5Fault6happen17h0123456789abcdefE", "faulty::Fault::happen"),
+            ("_ZN3foo3barEv", "foo::bar()"),
+            ("on_request", "on_request"),
+            ("two\nlines", "two?lines"),
+        ] {
+            assert_eq!(demangled(name), expected);
+        }
+        assert_eq!(demangled(&"x".repeat(1000)).len(), MAX_NAME);
+    }
+}
