@@ -20,14 +20,8 @@ const BINARIES: [&str; 6] =
 pub(crate) enum Optimise {
     /// As a whole, which takes minutes after every change: what is measured and shipped.
     Whole,
-    /// Crate by crate.
+    /// Crate by crate: enough for tests and the demo.
     Crates,
-}
-
-impl Optimise {
-    pub(crate) fn unless(fast: bool) -> Self {
-        if fast { Self::Crates } else { Self::Whole }
-    }
 }
 
 pub(crate) fn all(workspace: &Workspace, optimise: Optimise, steps: &mut Steps) -> Result<()> {

@@ -32,7 +32,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Build the gateway (target/release/tollgate) and its plugins (target/plugins/NAME.wasm)
+    /// Build the gateway (target/release/tollgate) and its plugins (target/plugins/NAME.wasm), as
+    /// they are shipped
     Build {
         /// Only the plugins: a running gateway takes them over at once
         #[arg(long)]
@@ -76,11 +77,12 @@ fn run(chore: Chore, steps: &mut Steps) -> Result<()> {
     match chore {
         Chore::Build { plugins: true, .. } => build::plugins(&workspace, steps),
         Chore::Build { plugins: false, fast } => {
-            build::all(&workspace, Optimise::unless(fast), steps)
+            let optimise = if fast { Optimise::Crates } else { Optimise::Whole };
+            build::all(&workspace, optimise, steps)
         }
         Chore::Test(options) => test::all(&workspace, &options, steps),
         Chore::Demo { arguments } => {
-            build::all(&workspace, Optimise::Whole, steps)?;
+            build::all(&workspace, Optimise::Crates, steps)?;
             Tool::new(workspace.binary("tollgate-demo")).args(arguments).take_over()
         }
         Chore::Bench { arguments } => {

@@ -15,8 +15,7 @@ use crate::workspace::Workspace;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Leave out documentation and dependencies, which rarely break, and the gateway's optimisation
-    /// as a whole, which takes minutes
+    /// Leave out documentation and dependencies, which rarely break
     #[arg(long)]
     fast: bool,
     /// Run only this step, with what earlier ones left (may be repeated)
@@ -61,7 +60,7 @@ pub(crate) fn all(workspace: &Workspace, options: &Options, steps: &mut Steps) -
         steps.run("format", || format(workspace))?;
     }
     if options.wants(Step::Build) {
-        build::all(workspace, Optimise::unless(options.fast), steps)?;
+        build::all(workspace, Optimise::Crates, steps)?;
         steps.run("build the test components", || build::test_guests(workspace))?;
     }
     if options.wants(Step::ExamplePlugins) {
