@@ -1,5 +1,6 @@
 //! The operator's endpoints, on an address of their own: health, metrics, status, reload.
 
+mod purge;
 mod status;
 
 use std::{
@@ -30,6 +31,7 @@ use crate::{
     config::{self, Secret},
     gateway::Gateway,
     generation::Generation,
+    plugin::Shared,
     reload::{Status, Triggers},
     server::Failed,
     telemetry::Metrics,
@@ -56,6 +58,7 @@ pub(crate) struct Admin {
 struct Endpoints {
     gateway: Arc<Gateway>,
     metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
     reloads: Status,
     triggers: Triggers,
     draining: Arc<AtomicBool>,
@@ -81,6 +84,7 @@ impl Admin {
         self,
         gateway: Arc<Gateway>,
         metrics: Arc<Metrics>,
+        shared: Arc<Shared>,
         reloads: Status,
         triggers: Triggers,
         draining: Arc<AtomicBool>,
@@ -91,8 +95,16 @@ impl Admin {
         };
         let started = Instant::now();
         let token = self.token;
-        let endpoints =
-            Arc::new(Endpoints { gateway, metrics, reloads, triggers, draining, token, started });
+        let endpoints = Arc::new(Endpoints {
+            gateway,
+            metrics,
+            shared,
+            reloads,
+            triggers,
+            draining,
+            token,
+            started,
+        });
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
@@ -117,7 +129,7 @@ impl Endpoints {
     async fn serve(self: Arc<Self>, stream: TcpStream) {
         let service = service_fn(|request| {
             let endpoints = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(endpoints.answer(&request).await) }
+            async move { Ok::<_, Infallible>(endpoints.answer(request).await) }
         });
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -129,10 +141,10 @@ impl Endpoints {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Reply {
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
         // A page of another site has no token: who shows it may come by any name.
-        let known = self.token.is_some() && self.is_authorized(request);
-        if !known && let Err(reason) = check_site(request) {
+        let known = self.token.is_some() && self.is_authorized(&request);
+        if !known && let Err(reason) = check_site(&request) {
             return text(StatusCode::FORBIDDEN, reason);
         }
         match (request.uri().path(), request.method()) {
@@ -140,12 +152,13 @@ impl Endpoints {
             ("/readyz", &Method::GET | &Method::HEAD) => self.ready(),
             ("/metrics", &Method::GET | &Method::HEAD) => self.metrics(),
             ("/status", &Method::GET | &Method::HEAD) => self.status(),
-            ("/reload", &Method::POST) => self.reload(request).await,
-            ("/reload", _) => not_allowed("POST"),
+            ("/reload", &Method::POST) => self.reload(&request).await,
+            ("/cache/purge", &Method::POST) => self.purge(request).await,
+            ("/reload" | "/cache/purge", _) => not_allowed("POST"),
             ("/livez" | "/readyz" | "/metrics" | "/status", _) => not_allowed("GET, HEAD"),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "there are /livez, /readyz, /metrics, /status and POST /reload\n",
+                "there are /livez, /readyz, /metrics, /status, POST /reload and POST /cache/purge\n",
             ),
         }
     }
@@ -178,6 +191,16 @@ impl Endpoints {
             let known = i64::try_from(upstream.addresses().len()).unwrap_or(i64::MAX);
             metrics.upstream_endpoints.with_label_values(&[name, "known"]).set(known);
         }
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        let cached = self.shared.cache.size();
+        metrics.cache_entries.set(number(cached.entries));
+        metrics.cache_bytes.set(number(cached.bytes));
+        metrics.store_entries.reset();
+        metrics.store_bytes.reset();
+        for (name, size) in self.shared.stores.sizes() {
+            metrics.store_entries.with_label_values(&[&name]).set(number(size.entries));
+            metrics.store_bytes.with_label_values(&[&name]).set(number(size.bytes));
+        }
         let mut reply = Response::new(Full::from(metrics.text()));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         reply.headers_mut().insert(CONTENT_TYPE, kind);
@@ -194,10 +217,7 @@ impl Endpoints {
 
     async fn reload(&self, request: &Request<Incoming>) -> Reply {
         if !self.is_authorized(request) {
-            let mut reply = text(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
-            let challenge = HeaderValue::from_static("Bearer realm=\"tollgate admin\"");
-            reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            return reply;
+            return unauthorized();
         }
         match self.triggers.reload_now("admin").await {
             Ok(generation) => {
@@ -269,6 +289,13 @@ fn json(status: StatusCode, body: &serde_json::Value) -> Reply {
     let mut reply = Response::new(Full::from(format!("{body:#}\n")));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
+}
+
+fn unauthorized() -> Reply {
+    let mut reply = text(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
+    let challenge = HeaderValue::from_static("Bearer realm=\"tollgate admin\"");
+    reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     reply
 }
 

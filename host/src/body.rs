@@ -16,6 +16,7 @@ use std::{
 
 use self::timers::{Deadline, Idle};
 use crate::{
+    cache::TeeBody,
     clock::Coarse,
     coding::{self, Coded},
     plugin::HookError,
@@ -32,6 +33,8 @@ pub(crate) enum Body {
     Full(Bytes),
     Client(Box<ClientBody>),
     Upstream(Box<UpstreamBody>),
+    /// It goes into the cache while it passes.
+    Kept(Box<TeeBody>),
     /// The beginning has been read; the rest streams. Its length in all is what `rest` said before.
     Begun {
         read: BytesMut,
@@ -229,7 +232,8 @@ impl Body {
 
     /// Takes the first frame, which is all there is of most bodies and then needs no copy.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
-        if !matches!(self, Self::Client(_) | Self::Upstream(_) | Self::Changed(_)) {
+        use Body::{Changed, Client, Kept, Upstream};
+        if !matches!(self, Client(_) | Upstream(_) | Kept(_) | Changed(_)) {
             return Poll::Ready(Ok(()));
         }
         let first = match ready!(Pin::new(&mut *self).poll_frame(cx)) {
@@ -280,6 +284,7 @@ impl HttpBody for Body {
             }
             Self::Client(body) => body.poll(cx),
             Self::Upstream(body) => body.poll(cx),
+            Self::Kept(body) => body.poll(cx),
             Self::Begun { read, rest } if read.is_empty() => Pin::new(&mut **rest).poll_frame(cx),
             Self::Begun { read, .. } => Poll::Ready(Some(Ok(Frame::data(read.split().freeze())))),
             Self::Changed(body) => body.as_mut().poll_frame(cx),
@@ -293,6 +298,7 @@ impl HttpBody for Body {
             Self::Full(_) => false,
             Self::Client(body) => body.incoming.is_end_stream(),
             Self::Upstream(body) => body.incoming.is_end_stream(),
+            Self::Kept(body) => body.is_end_stream(),
             Self::Begun { read, rest } => read.is_empty() && rest.is_end_stream(),
             Self::Changed(body) => body.is_end_stream(),
             Self::Broken(_) => false,
@@ -305,6 +311,7 @@ impl HttpBody for Body {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Client(body) => body.incoming.size_hint(),
             Self::Upstream(body) => body.incoming.size_hint(),
+            Self::Kept(body) => body.size_hint(),
             Self::Begun { read, rest } => {
                 let (rest, read) = (rest.size_hint(), read.len() as u64);
                 rest.exact().map_or_else(SizeHint::new, |rest| SizeHint::with_exact(rest + read))

@@ -12,6 +12,7 @@ mod message;
 mod run;
 mod setup;
 mod standin;
+mod stores;
 
 use std::{
     path::{Path, PathBuf},
@@ -31,11 +32,12 @@ use self::{
     run::Scene,
     setup::{Origin, Unfit},
     standin::StandIns,
+    stores::Kept,
 };
 use crate::{
     config::{self, Document, Fault, Pointer},
     generation::Builder,
-    plugin::{Component, RateLimits, Stated, Time},
+    plugin::{Component, Shared, Stated, Time},
     server,
 };
 
@@ -153,8 +155,9 @@ impl Bench {
         let setting = merged(defaults, &case.setting);
         let stated = setting.clock.map_or(SystemTime::UNIX_EPOCH + START, |moment| moment.0);
         self.clock.set(stated);
-        // No case sees what another has counted.
-        self.builder.rate_limits = Arc::new(RateLimits::by(Time::Stated(self.clock.clone())));
+        // No case sees what another has counted or kept.
+        let shared = Shared::new(&self.builder.metrics, &Time::Stated(self.clock.clone()));
+        self.builder.shared = Arc::new(shared);
         lines.take();
         let place = origin.document.place(&origin.case);
         let mut outcome = Outcome {
@@ -198,7 +201,8 @@ impl Bench {
             (Err(Unfit::Refused(faults) | Unfit::Faults(faults)), _) => return Err(told(&faults)),
         };
         let client = Arc::new(run::client(setting.client.as_ref()));
-        let scene = Scene { generation, client, stand_ins: &stand_ins, lines };
+        let stores = Kept::open(&self.builder.shared, &generation, setting.stores.as_ref()).await;
+        let scene = Scene { generation, client, stand_ins: &stand_ins, stores, lines };
         let alone = std::slice::from_ref(&case.step);
         let steps = case.steps.as_deref().unwrap_or(alone);
         for (index, step) in steps.iter().enumerate() {
@@ -251,6 +255,7 @@ fn merged(defaults: &Setting, own: &Setting) -> Setting {
         grants: own.grants.or(defaults.grants),
         limits: own.limits.or(defaults.limits),
         upstreams: own.upstreams.or(defaults.upstreams),
+        stores: own.stores.or(defaults.stores),
         clock: own.clock.or(defaults.clock),
         route: own.route.or(defaults.route),
         client: own.client.or(defaults.client),

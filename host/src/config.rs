@@ -57,6 +57,9 @@ pub struct Config {
     /// Every distinct use of a plugin; routes refer to them by index.
     pub uses: Vec<Use>,
     pub upstreams: BTreeMap<String, Arc<Upstream>>,
+    /// Every store that a use is granted or the file names.
+    pub stores: BTreeMap<String, StoreLimits>,
+    pub cache: CacheLimits,
     pub routes: Vec<Route>,
     pub limits: Limits,
     /// How long to go on accepting after SIGTERM; `None`: not at all.
@@ -166,8 +169,11 @@ impl Use {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Grants {
     pub upstreams: Vec<String>,
+    /// Names of [`Config::stores`].
+    pub stores: Vec<String>,
     pub request_body: bool,
     pub response_body: bool,
+    pub cache: bool,
 }
 
 /// What becomes of an exchange whose plugin failed.
@@ -215,12 +221,36 @@ pub struct UseLimits {
     pub max_body: u64,
     /// Instances in one worker. Default 64.
     pub max_instances: usize,
-    /// Outbound calls in one exchange. Default 16.
+    /// Outbound calls that the use makes in one exchange. Default 16.
     pub calls: u32,
     /// Attributes of an exchange that this use may bring it to. Default 64.
     pub attributes: usize,
     /// Bytes of these, names and values together. Default 8 KiB.
     pub attribute_bytes: usize,
+    /// Log lines in a second, of all instances together. Default 100.
+    pub log_lines: u32,
+    /// Series that it makes by counting and observing. Default 200.
+    pub series: usize,
+}
+
+/// How much a store may hold.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoreLimits {
+    /// Keys and values, and 128 bytes for each entry. Default 16 MiB.
+    pub max_bytes: usize,
+    /// Default 100,000.
+    pub max_entries: usize,
+    /// One value, in bytes. Default 1 MiB, or `max_bytes` if that is less.
+    pub max_value: usize,
+}
+
+/// How much the response cache may hold.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CacheLimits {
+    /// Whole responses, and 128 bytes for each. Default 64 MiB.
+    pub max_bytes: usize,
+    /// One response. Default 1 MiB, or `max_bytes` if that is less.
+    pub max_entry: usize,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -372,6 +402,12 @@ pub struct AccessLog {
     pub path: Option<PathBuf>,
     /// 0.0 to 1.0 of the exchanges.
     pub sample: f64,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self { max_bytes: 64 << 20, max_entry: 1 << 20 }
+    }
 }
 
 /// Reads and checks the file at `path`, whose folder relative paths start from.

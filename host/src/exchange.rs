@@ -290,9 +290,10 @@ impl State {
         self.common.set_attribute(name, value, limits)
     }
 
-    /// Counts an outbound call of a plugin, and gives how many there are now.
-    pub(crate) fn count_call(&mut self) -> u32 {
-        self.common.count_call()
+    /// Counts an outbound call of a use, and gives how many it has made. `caller` tells the uses of
+    /// this exchange apart.
+    pub(crate) fn count_call(&mut self, caller: usize) -> u32 {
+        self.common.count_call(caller)
     }
 
     /// Notes why a view of the request body ends the exchange: not every HTTP version brings the

@@ -114,8 +114,12 @@ fn tell_use(text: &mut String, config: &Config, position: usize, use_: &Use) {
     if !use_.grants.upstreams.is_empty() {
         grants.push(format!("upstreams {}", use_.grants.upstreams.join(", ")));
     }
+    if !use_.grants.stores.is_empty() {
+        grants.push(format!("stores {}", use_.grants.stores.join(", ")));
+    }
     grants.extend(use_.grants.request_body.then(|| "request body".to_owned()));
     grants.extend(use_.grants.response_body.then(|| "response body".to_owned()));
+    grants.extend(use_.grants.cache.then(|| "cache".to_owned()));
     let grants = if grants.is_empty() { "nothing".to_owned() } else { grants.join("; ") };
     line(text, "", &format!("   may use: {grants}"));
     let limits = &use_.limits;

@@ -9,6 +9,7 @@ mod hook;
 mod imports;
 mod kept;
 mod limits;
+mod log_limit;
 mod meter;
 mod pool;
 mod quarantine;
@@ -22,10 +23,9 @@ mod usage;
 pub(crate) use self::{
     canary::{Canary, Seen},
     hook::{HookError, Outcome, Side, Verdict},
-    limits::RateLimits,
     quarantine::{Quarantine, Trial},
     time::{Stated, Time},
-    usage::Use,
+    usage::{Shared, Use},
 };
 pub use self::{
     component::{Component, Components, LoadError, Manifest},

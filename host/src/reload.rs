@@ -165,6 +165,7 @@ impl Reloader {
 
     fn swap(&mut self, next: Generation) -> u64 {
         let number = next.number;
+        self.builder.shared.resize(&next.config);
         self.retired.push(self.gateway.swap(next));
         number
     }
@@ -193,7 +194,7 @@ impl Reloader {
         for upstream in self.gateway.current().upstreams.values() {
             upstream.sweep();
         }
-        self.builder.rate_limits.sweep();
+        self.builder.shared.sweep();
     }
 }
 

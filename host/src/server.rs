@@ -25,7 +25,7 @@ use crate::{
     gateway::Gateway,
     generation::{Builder, Draft, Failure},
     listener::Sockets,
-    plugin::{Components, Engine, RateLimits, Time},
+    plugin::{Components, Engine, Shared, Time},
     reload::{self, Reloader},
     telemetry::{self, Metrics},
     upstream::Resolver,
@@ -71,10 +71,12 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     let config = generation.config.clone();
     start_log(options, &config);
     builder.metrics.generation.set(1);
+    builder.shared.resize(&config);
     builder.metrics.start_time.set(now());
 
     let sockets = bind(&config, builder.workers)?;
     let (metrics, workers) = (Arc::clone(&builder.metrics), builder.workers);
+    let shared = Arc::clone(&builder.shared);
     let gateway = Arc::new(Gateway::new(generation));
     let (stop, stopped) = watch::channel(None);
     let admin = Admin::bind(&config.admin)?;
@@ -91,8 +93,14 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     let (reloader, status) = Reloader::new(options.config.clone(), builder, Arc::clone(&gateway));
     let triggers = reload::start(reloader)?;
     let draining = Arc::new(AtomicBool::new(false));
-    let (shared, seen) = (Arc::clone(&gateway), Arc::clone(&draining));
-    control.spawn(admin.serve(shared, metrics, status, triggers.clone(), seen));
+    control.spawn(admin.serve(
+        Arc::clone(&gateway),
+        metrics,
+        shared,
+        status,
+        triggers.clone(),
+        Arc::clone(&draining),
+    ));
     // Before anybody is told that the gateway runs: from then on a signal means a drain.
     let mut signals = control.block_on(async { Signals::listen() });
     ready(&listening);
@@ -136,11 +144,11 @@ pub(crate) fn builder(options: &Options) -> Result<Builder, Failed> {
 /// As [`builder`], with other clocks for plugins.
 pub(crate) fn builder_with(options: &Options, time: Time) -> Result<Builder, Failed> {
     let engine = Engine::new().map_err(|error| Failed::Start(format!("{error:#}")))?;
-    let engine = engine.with_time(time);
+    let engine = engine.with_time(time.clone());
     let metrics = Metrics::new().map_err(|error| Failed::Start(error.to_string()))?;
     Ok(Builder {
         components: Components::new(engine, options.compiled_cache.as_deref()),
-        rate_limits: Arc::new(RateLimits::default()),
+        shared: Arc::new(Shared::new(&metrics, &time)),
         metrics: Arc::new(metrics),
         resolver: Resolver::new(),
         workers: available(),

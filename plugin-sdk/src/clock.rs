@@ -9,3 +9,9 @@ use crate::sys;
 pub fn now() -> Duration {
     sys::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
+
+/// Waits, as a call does: the gateway serves others meanwhile, and it is no CPU time. In tests the
+/// time moves on at once.
+pub fn sleep(time: Duration) {
+    sys::sleep(time);
+}

@@ -1,12 +1,16 @@
-//! Small values with a time to live, shared like rate limits. Needs
+//! Small values with a time to live, shared by all plugins that are granted the same store, by
+//! all their instances and workers. They outlive reloads, not the gateway. Needs
 //! [`Need::Store`](crate::Need::Store).
+//!
+//! A store is bounded: where it is full, what has expired makes room first, then what was used
+//! longest ago. So a value may go before its time, and a plugin has to live without it.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::sys;
 
-/// A store by its name in the configuration.
+/// A store that the configuration grants.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Store {
     name: String,
@@ -19,6 +23,12 @@ impl Store {
         Self { name: name.to_owned() }
     }
 
+    /// The first store that the use was granted, whatever it is called.
+    #[must_use]
+    pub fn granted() -> Self {
+        Self { name: String::new() }
+    }
+
     /// The value of a key.
     ///
     /// # Errors
@@ -28,7 +38,7 @@ impl Store {
         sys::store_get(&self.name, key)
     }
 
-    /// Sets a value, for `ttl` or until it is deleted.
+    /// Sets a value, for `ttl` or until it is deleted or makes room. Keys have at most 1 KiB.
     ///
     /// # Errors
     ///
@@ -37,7 +47,8 @@ impl Store {
         sys::store_set(&self.name, key, value, ttl)
     }
 
-    /// Sets a value only where none stands; `false`: one stood.
+    /// Sets a value only where none stands; `false`: one stood. Of all who add at the same time one
+    /// gets `true`.
     ///
     /// # Errors
     ///
@@ -55,11 +66,15 @@ impl Store {
         sys::store_delete(&self.name, key)
     }
 
-    /// Adds to a number, which starts at 0, and returns the sum.
+    /// Adds to a number and returns the sum. None is lost, whoever else adds.
+    ///
+    /// A number that is not there, or has expired, begins at 0, and `ttl` counts from there: later
+    /// increments leave the time alone. The value is decimal text, such as `-12`.
     ///
     /// # Errors
     ///
-    /// See [`StoreError`].
+    /// See [`StoreError`]; [`Unavailable`](StoreError::Unavailable) also where the value is no
+    /// number, or the sum does not fit an `i64`. The value then stays as it is.
     pub fn increment(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64, StoreError> {
         sys::store_increment(&self.name, key, by, ttl)
     }
@@ -70,9 +85,9 @@ impl Store {
 pub enum StoreError {
     /// The configuration has not granted this store to the plugin.
     NotGranted,
-    /// The store is out of reach.
+    /// The store is out of reach, or cannot do this with the value that it has; the text says why.
     Unavailable(String),
-    /// The value is larger than so many bytes.
+    /// The key or the value is larger than so many bytes.
     TooLarge(u64),
 }
 
@@ -80,8 +95,8 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotGranted => f.write_str("the store is not granted to this plugin"),
-            Self::Unavailable(why) => write!(f, "the store is out of reach: {why}"),
-            Self::TooLarge(limit) => write!(f, "the value is larger than {limit} bytes"),
+            Self::Unavailable(why) => write!(f, "the store cannot do it: {why}"),
+            Self::TooLarge(limit) => write!(f, "the key or value is larger than {limit} bytes"),
         }
     }
 }

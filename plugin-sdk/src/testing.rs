@@ -81,6 +81,35 @@ impl<P: Plugin> Gateway<P> {
         self.world.borrow_mut().limits_down = down;
     }
 
+    /// Takes the grant of every store from the plugin, or gives it back.
+    pub fn stores_refused(&self, refused: bool) {
+        self.world.borrow_mut().stores.refused = refused;
+    }
+
+    /// What a store holds under a key; `""` is the store of
+    /// [`Store::granted`](crate::store::Store::granted).
+    #[must_use]
+    pub fn stored(&self, store: &str, key: &str) -> Option<Vec<u8>> {
+        let world = self.world.borrow();
+        world.stores.get(store, key, world.now)
+    }
+
+    /// Another instance of the plugin with the same configuration or another, in the same world:
+    /// clock, upstream, limits and stores are those of this one.
+    ///
+    /// # Panics
+    ///
+    /// The plugin refuses the configuration.
+    #[must_use]
+    #[track_caller]
+    pub fn instance(&self, config: impl AsRef<str>) -> Self {
+        sys::enter(&self.world);
+        match configure::configure(config.as_ref()) {
+            Ok(plugin) => Self { plugin: Rc::new(plugin), world: Rc::clone(&self.world) },
+            Err(error) => panic!("the configuration is refused: {error}"),
+        }
+    }
+
     /// The time since 1970, which stands still until it is moved.
     #[must_use]
     pub fn now(&self) -> Duration {

@@ -16,6 +16,7 @@ use super::{
     run::{self, Scene},
     setup::{self, Origin, Unfit},
     standin::StandIns,
+    stores::Kept,
     told,
 };
 use crate::{
@@ -152,7 +153,8 @@ impl Alone {
         let generation = built.map_err(|unfit| match unfit {
             Unfit::Refused(faults) | Unfit::Faults(faults) => told(&faults),
         })?;
-        Ok(Scene { generation, client: Arc::new(run::client(None)), stand_ins, lines })
+        let (client, stores) = (Arc::new(run::client(None)), Kept::default());
+        Ok(Scene { generation, client, stand_ins, stores, lines })
     }
 }
 

@@ -51,6 +51,12 @@ pub(super) fn compare(expect: &Expect, observed: &Observed) -> Vec<Difference> {
     if let Some(expected) = &expect.logs {
         found.logs(expected, &observed.logs);
     }
+    for (store, entries) in &expect.stores {
+        for (key, expected) in entries {
+            let there = observed.stored.get(&(store.clone(), key.clone()));
+            found.option(&format!("stores.{store}.{key}"), Some(expected), there);
+        }
+    }
     for (name, expected) in &expect.attributes {
         let there = observed.attributes.iter().find(|(known, _)| known == name);
         found.option(&format!("attributes.{name}"), Some(expected), there.map(|(_, value)| value));

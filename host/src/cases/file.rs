@@ -43,6 +43,8 @@ pub(super) struct Setting {
     pub(super) limits: Option<Map<String, Value>>,
     /// Stand-ins for upstreams, by name.
     pub(super) upstreams: Option<BTreeMap<String, StandIn>>,
+    /// What stores hold at first, by their names: a text for each key.
+    pub(super) stores: Option<BTreeMap<String, BTreeMap<String, String>>>,
     /// Where all clocks stand, in UTC.
     #[schemars(extend("default" = "2026-01-01T00:00:00Z"))]
     pub(super) clock: Option<Moment>,

@@ -1,7 +1,7 @@
 //! One step: an exchange goes through the plugin's hooks as it does in a gateway that serves, and
 //! what came of it is noted.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header::HOST};
@@ -11,6 +11,7 @@ use super::{
     lines::Lines,
     message,
     standin::{Call, StandIns},
+    stores::Kept,
 };
 use crate::{
     body::Body,
@@ -39,6 +40,8 @@ pub(super) struct Observed {
     pub(super) response: Option<Message>,
     pub(super) calls: Vec<Call>,
     pub(super) logs: Vec<String>,
+    /// Of what stores are asked for, what there is.
+    pub(super) stored: BTreeMap<(String, String), String>,
     /// Of the attributes that are asked for, those that there are.
     pub(super) attributes: Vec<(String, String)>,
 }
@@ -59,6 +62,7 @@ pub(super) struct Scene<'a> {
     pub(super) generation: Arc<Generation>,
     pub(super) client: Arc<Client>,
     pub(super) stand_ins: &'a StandIns,
+    pub(super) stores: Kept,
     pub(super) lines: &'a Lines,
 }
 
@@ -139,6 +143,7 @@ impl Scene<'_> {
             },
             calls: self.stand_ins.take_calls(),
             logs: self.lines.take(),
+            stored: self.stores.read(step.expect.as_ref()).await,
             attributes,
         }
     }

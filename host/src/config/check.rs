@@ -10,6 +10,7 @@ mod matching;
 mod plugins;
 mod routes;
 mod settings;
+mod stores;
 mod upstreams;
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
@@ -34,13 +35,16 @@ pub(super) fn check(document: Document, found: Vec<Fault>) -> (Config, Vec<Fault
     let upstreams = upstreams::check(&root.key("upstreams"), &file);
     let mut uses = plugins::Uses::check(&root.key("plugins"), &file, plugin_directory.clone());
     let routes = routes::check(&root.key("routes"), &file, &mut uses);
+    let uses = uses.into_vec();
     let config = Config {
         listeners: listeners::check(&root.key("listeners"), &file),
         admin: listeners::check_admin(&root.key("admin"), &file),
         workers: file.workers.and_then(std::num::NonZeroUsize::new),
         trusted_proxies: listeners::check_proxies(&root.key("trusted_proxies"), &file),
         plugin_directory,
-        uses: uses.into_vec(),
+        stores: stores::check(&root.key("stores"), &file, &uses),
+        cache: stores::check_cache(&root.key("cache"), file.cache.as_ref()),
+        uses,
         upstreams,
         routes,
         limits: settings::check_limits(&root.key("limits"), file.limits.as_ref()),

@@ -8,6 +8,7 @@ mod containment;
 mod listeners;
 mod plugins;
 mod upstreams;
+mod stores;
 mod routes;
 mod settings;
 mod values;
@@ -29,6 +30,7 @@ pub(super) use self::{
     settings::{
         AccessLogFile, AccessLogFormatFile, Http2File, LimitsFile, LogFormatFile, TelemetryFile,
     },
+    stores::{CacheFile, StoreFile},
     upstreams::{
         BalanceFile, EndpointFile, KeepaliveFile, ProtocolFile, TimeoutsFile, UpstreamFile,
         UpstreamTlsFile,
@@ -68,6 +70,11 @@ pub(super) struct File {
     pub(super) plugins: Option<Table<PluginFile>>,
     /// The servers that requests are forwarded to, by name.
     pub(super) upstreams: Option<Table<UpstreamFile>>,
+    /// Stores that plugins may be granted, by name. One that is granted and not named here has the
+    /// default limits.
+    pub(super) stores: Option<Table<StoreFile>>,
+    /// The cache for responses, of all plugins that are granted it.
+    pub(super) cache: Option<CacheFile>,
     /// Which requests go where. The most specific route that matches takes a request, whatever
     /// the order here.
     pub(super) routes: Option<List<RouteFile>>,

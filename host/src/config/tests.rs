@@ -371,11 +371,11 @@ fn what_this_version_lacks_is_refused_by_name() {
     upstream: bills
     mirror: {}
     retries: {}
-    plugins: [{ component: x, grants: { stores: [a], cache: true } }]
+    plugins: [{ component: x }]
 state: {}
 telemetry: { otlp: {}, server_timing: false, access_log: { fields: [] } }
 plugins:
-  p: { component: x, grants: { stores: [a], cache: true } }
+  p: { component: x }
 ",
         ),
         &[
@@ -384,14 +384,10 @@ plugins:
             "tollgate.yaml:10:5: routes[1].component: not supported by this version",
             "tollgate.yaml:13:5: routes[2].mirror: not supported by this version",
             "tollgate.yaml:14:5: routes[2].retries: not supported by this version",
-            "tollgate.yaml:15:41: routes[2].plugins[0].grants.stores: not supported by this version",
-            "tollgate.yaml:15:54: routes[2].plugins[0].grants.cache: not supported by this version",
             "tollgate.yaml:16:1: state: not supported by this version",
             "tollgate.yaml:17:14: telemetry.otlp: not supported by this version",
             "tollgate.yaml:17:24: telemetry.server_timing: not supported by this version",
             "tollgate.yaml:17:60: telemetry.access_log.fields: not supported by this version",
-            "tollgate.yaml:19:32: plugins.p.grants.stores: not supported by this version",
-            "tollgate.yaml:19:45: plugins.p.grants.cache: not supported by this version",
         ],
     );
 }
@@ -754,6 +750,50 @@ proptest! {
             prop_assert!(faults.iter().all(|fault| fault.place.line <= lines), "{faults:?}");
         }
     }
+}
+
+#[test]
+fn a_store_that_is_granted_has_the_limits_that_the_file_gives_it_or_the_defaults() {
+    let config = check_ok(&with_routes(
+        "stores:
+  few: { max_entries: 3, max_bytes: 64KiB }
+  unused: { max_value: 10 }
+plugins:
+  p: { component: x, grants: { stores: [few, other] } }
+",
+    ));
+    let limits =
+        |max_bytes, max_entries, max_value| StoreLimits { max_bytes, max_entries, max_value };
+    let expected = [
+        ("few", limits(64 << 10, 3, 64 << 10)),
+        ("other", limits(16 << 20, 100_000, 1 << 20)),
+        ("unused", limits(16 << 20, 100_000, 10)),
+    ];
+    let expected = expected.map(|(name, limits)| (name.to_owned(), limits));
+    assert_eq!(config.stores, BTreeMap::from(expected));
+    assert_eq!(config.uses[0].grants.stores, ["few", "other"]);
+}
+
+#[test]
+fn faulty_stores_are_refused_at_their_place() {
+    check_faults(
+        &with_routes(
+            "stores:
+  a b: {}
+  c: { max_bytes: 1KiB, max_value: 2KiB }
+  d: { max_entries: 0, max_size: 1 }
+plugins:
+  p: { component: x, grants: { stores: [\"\"] } }
+",
+        ),
+        &[
+            "tollgate.yaml:6:3: stores.a b: a name must be of letters, digits, `_`, `-` and `.`",
+            "tollgate.yaml:7:36: stores.c.max_value: must be at most `max_bytes`",
+            "tollgate.yaml:8:21: stores.d.max_entries: must be at least 1",
+            "tollgate.yaml:8:24: stores.d: unknown key `max_size`; did you mean `max_value`?",
+            "tollgate.yaml:10:41: plugins.p.grants.stores[0]: a name must be of letters, digits, `_`, `-` and `.`",
+        ],
+    );
 }
 
 #[test]

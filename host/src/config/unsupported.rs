@@ -10,15 +10,11 @@ pub(super) const MESSAGE: &str = "not supported by this version";
 /// Keys; `*` stands for a name or an index.
 const KEYS: &[&str] = &[
     "state",
-    "plugins.*.grants.cache",
-    "plugins.*.grants.stores",
     "upstreams.*.circuit",
     "upstreams.*.health",
     "upstreams.*.outlier",
     "routes.*.component",
     "routes.*.mirror",
-    "routes.*.plugins.*.grants.cache",
-    "routes.*.plugins.*.grants.stores",
     "routes.*.retries",
     "routes.*.split",
     "routes.*.sticky",

@@ -23,8 +23,8 @@ pub(super) enum Common {
 pub(super) struct Values {
     attributes: Vec<(String, String)>,
     attribute_bytes: usize,
-    /// Outbound calls that plugins have made.
-    calls: u32,
+    /// Outbound calls that plugins have made, by the use that made them.
+    calls: Vec<(usize, u32)>,
     /// Why the request body did not reach the upstream.
     request_failure: Option<BodyError>,
 }
@@ -81,11 +81,8 @@ impl Common {
         }
     }
 
-    pub(super) fn count_call(&mut self) -> u32 {
-        self.with(|values| {
-            values.calls += 1;
-            values.calls
-        })
+    pub(super) fn count_call(&mut self, caller: usize) -> u32 {
+        self.with(|values| values.count_call(caller))
     }
 
     pub(super) fn fail_request(&mut self, error: BodyError) {
@@ -129,6 +126,15 @@ impl Values {
         }
         Ok(())
     }
+
+    fn count_call(&mut self, caller: usize) -> u32 {
+        if let Some((_, calls)) = self.calls.iter_mut().find(|(other, _)| *other == caller) {
+            *calls = calls.saturating_add(1);
+            return *calls;
+        }
+        self.calls.push((caller, 1));
+        1
+    }
 }
 
 fn size((name, value): &(String, String)) -> usize {
@@ -154,7 +160,15 @@ mod tests {
         assert_eq!(view.attribute("a").as_deref(), Some("1"));
         view.set_attribute("b".into(), "2".into(), &limits()).unwrap();
         assert_eq!(exchange.attribute("b").as_deref(), Some("2"));
-        assert_eq!((exchange.count_call(), view.count_call()), (1, 2));
+        assert_eq!((exchange.count_call(7), view.count_call(7)), (1, 2));
+    }
+
+    #[test]
+    fn calls_of_one_use_are_not_those_of_another() {
+        let mut exchange = Common::default();
+        let mut view = exchange.share();
+        assert_eq!((exchange.count_call(7), view.count_call(8)), (1, 1));
+        assert_eq!((view.count_call(7), exchange.count_call(8)), (2, 2));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     chain::Chain,
     config::{self, Action, Config, Fault, Pointer},
     listener,
-    plugin::{Component, Components, HookError, LoadError, RateLimits, Use},
+    plugin::{Component, Components, HookError, LoadError, Shared, Use},
     reload::Stamps,
     router::Router,
     telemetry::{AccessLog, Metrics, RouteMetrics},
@@ -30,7 +30,7 @@ const RESOLVED_AT_ONCE: usize = 8;
 /// What generations share, and are built with.
 pub(crate) struct Builder {
     pub(crate) components: Components,
-    pub(crate) rate_limits: Arc<RateLimits>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) resolver: Resolver,
     pub(crate) workers: usize,
@@ -73,8 +73,10 @@ fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<St
     let needs = needs.filter(|need| seen.insert(**need));
     let missing = needs.filter(|need| match **need {
         "upstreams" => grants.upstreams.is_empty(),
+        "store" => grants.stores.is_empty(),
         "request-body" => !grants.request_body,
         "response-body" => !grants.response_body,
+        "cache" => !grants.cache,
         _ => true,
     });
     missing
@@ -256,9 +258,10 @@ impl Builder {
             return Err(faults);
         }
         let component = Arc::clone(component);
-        let (limits, metrics) = (&self.rate_limits, &*self.metrics);
+        let (shared, metrics) = (&*self.shared, &*self.metrics);
+        let plugin_of = (plugin, config);
         let proven =
-            Use::new(plugin, component, &self.components, limits, metrics, self.workers).await;
+            Use::new(plugin_of, component, &self.components, shared, metrics, self.workers).await;
         let proven = proven.map_err(|error| refusal(config, plugin, &error))?;
         if let Some(grant) = proven.missing_grant() {
             let reason = format!(

@@ -7,6 +7,11 @@ wasmtime::component::bindgen!({
     imports: {
         "tollgate:plugin/types.[method]request.body": async | trappable,
         "tollgate:plugin/types.[method]response.body": async | trappable,
+        "tollgate:plugin/store.get": async | trappable,
+        "tollgate:plugin/store.set": async | trappable,
+        "tollgate:plugin/store.add": async | trappable,
+        "tollgate:plugin/store.delete": async | trappable,
+        "tollgate:plugin/store.increment": async | trappable,
         "tollgate:plugin/http-client.send": async | trappable,
         "tollgate:plugin/http-client.send-all": async | trappable,
         default: trappable,

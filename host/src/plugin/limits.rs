@@ -1,36 +1,24 @@
 //! Rate limits: GCRA by the `governor` crate, shared by all instances, workers and generations.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+mod keys;
 
-use governor::{
-    Quota, RateLimiter, clock::Clock, middleware::StateInformationMiddleware,
-    state::keyed::DashMapStateStore,
-};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
+
+use governor::{Quota, RateLimiter, clock::Clock, middleware::StateInformationMiddleware};
 use parking_lot::Mutex;
 use prometheus::IntCounter;
 
+use self::keys::Keys;
 use super::{
     time::{LimitClock, Time},
     usage::Settings,
 };
 
-type Limiter =
-    RateLimiter<String, DashMapStateStore<String>, LimitClock, StateInformationMiddleware>;
+type Limiter = RateLimiter<String, Keys, LimitClock, StateInformationMiddleware>;
 
-/// Keys that one bucket counts apart. A client that can choose keys must not fill the memory:
-/// once a sweep has found this many, all further takes share one count until it finds fewer.
+/// Keys that one bucket counts apart. A client that can choose keys must not fill the memory: new
+/// keys beyond these share one count, until a sweep has made room.
 const MAX_KEYS: usize = 1_000_000;
-
-/// What keys beyond [`MAX_KEYS`] count as. No real key holds a NUL.
-const OVERFLOW: &str = "\0overflow";
 
 /// Buckets of one use; a plugin names them, so there must be an end.
 const MAX_BUCKETS: usize = 256;
@@ -61,8 +49,6 @@ pub(super) struct Rate {
 struct Bucket {
     limiter: Limiter,
     rate: Rate,
-    /// More than [`MAX_KEYS`] at the last sweep.
-    full: AtomicBool,
 }
 
 /// How one `take` ended.
@@ -84,6 +70,10 @@ impl RateLimits {
     pub(crate) fn sweep(&self) {
         let buckets: Vec<_> = self.buckets.lock().values().map(Arc::clone).collect();
         buckets.iter().for_each(|bucket| bucket.sweep());
+        drop(buckets);
+        // Those that no instance holds and that count nothing.
+        let is_used = |bucket: &Arc<Bucket>| Arc::strong_count(bucket) > 1 || !bucket.is_empty();
+        self.buckets.lock().retain(|_, bucket| is_used(bucket));
     }
 
     fn bucket(&self, id: BucketId) -> Result<Arc<Bucket>, TooManyBuckets> {
@@ -158,17 +148,19 @@ pub(super) struct TooManyBuckets;
 
 impl Bucket {
     fn new(rate: Rate, clock: LimitClock) -> Self {
+        Self::for_keys(rate, MAX_KEYS, clock)
+    }
+
+    fn for_keys(rate: Rate, most: usize, clock: LimitClock) -> Self {
         let period = rate.window / rate.limit.get();
         let quota = Quota::with_period(period.max(Duration::from_nanos(1)))
             .expect("the period is not zero")
             .allow_burst(rate.burst);
-        let limiter = RateLimiter::dashmap_with_clock(quota, clock)
-            .with_middleware::<StateInformationMiddleware>();
-        Self { limiter, rate, full: false.into() }
+        let limiter = Limiter::new(quota, Keys::new(most), clock);
+        Self { limiter, rate }
     }
 
     fn take(&self, key: String, cost: u32) -> Decision {
-        let key = self.bounded(key);
         let Some(cost) = NonZeroU32::new(cost) else {
             return self.allowed(self.rate.burst.get());
         };
@@ -203,20 +195,14 @@ impl Bucket {
         (self.rate.window / self.rate.limit.get()).saturating_mul(used)
     }
 
-    /// `key`, or the shared one where there are too many.
-    fn bounded(&self, key: String) -> String {
-        if self.full.load(Relaxed) { OVERFLOW.to_owned() } else { key }
-    }
-
     /// Forgets keys whose quota is whole again: to them it makes no difference.
     fn sweep(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
-        let full = self.limiter.len() > MAX_KEYS;
-        if full && !self.full.load(Relaxed) {
-            tracing::warn!(keys = self.limiter.len(), "a rate limit has too many keys");
-        }
-        self.full.store(full, Relaxed);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.limiter.is_empty()
     }
 }
 
@@ -264,12 +250,55 @@ mod tests {
         assert!(bucket.take("a".into(), 0).allowed);
     }
 
+    /// A day gives nothing back while the test runs, a nanosecond everything.
+    fn rate(window: Duration) -> Rate {
+        Rate { limit: NonZeroU32::MIN, window, burst: NonZeroU32::MIN }
+    }
+
     #[test]
-    fn too_many_keys_share_one_count() {
-        let bucket = bucket(1, 1);
-        bucket.full.store(true, Relaxed);
-        assert!(bucket.take("a".into(), 1).allowed);
-        assert!(!bucket.take("b".into(), 1).allowed);
+    fn new_keys_beyond_the_bound_share_one_count_and_known_ones_keep_theirs() {
+        let bucket =
+            Bucket::for_keys(rate(Duration::from_secs(86_400)), 3, LimitClock::new(&Time::System));
+        let keys = ["a", "b", "c", "d", "e"];
+        let allowed: Vec<_> = keys.map(|key| bucket.take(key.into(), 1).allowed).into();
+        assert_eq!(allowed, [true, true, true, true, false], "e counts as d does");
+        assert_eq!(bucket.limiter.len(), 4, "three and the shared one");
+        assert!(!bucket.take("a".into(), 1).allowed, "a is still known");
+    }
+
+    #[test]
+    fn a_sweep_makes_room_for_new_keys() {
+        let bucket =
+            Bucket::for_keys(rate(Duration::from_nanos(1)), 1, LimitClock::new(&Time::System));
+        for key in ["a", "b", "c"] {
+            bucket.take(key.into(), 1);
+        }
+        bucket.sweep();
+        assert!(bucket.is_empty());
+        bucket.take("d".into(), 1);
+        bucket.take("e".into(), 1);
+        assert_eq!(bucket.limiter.len(), 2);
+    }
+
+    #[test]
+    fn a_sweep_forgets_buckets_that_nobody_holds_and_that_count_nothing() {
+        let limits = RateLimits::default();
+        let id = |bucket: &str, window| BucketId {
+            scope: "use".into(),
+            bucket: bucket.into(),
+            quota: rate(window),
+        };
+        let (short, long) = (Duration::from_nanos(1), Duration::from_secs(86_400));
+        let held = limits.bucket(id("held", short)).expect("room");
+        let counting = limits.bucket(id("counting", long)).expect("room");
+        counting.take("a".into(), 1);
+        drop(counting);
+        limits.bucket(id("idle", short)).expect("room").take("a".into(), 1);
+        limits.sweep();
+        let mut left: Vec<_> = limits.buckets.lock().keys().map(|id| id.bucket.clone()).collect();
+        left.sort();
+        assert_eq!(left, ["counting", "held"]);
+        drop(held);
     }
 
     #[test]

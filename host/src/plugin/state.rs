@@ -43,20 +43,14 @@ pub(crate) struct State {
     pub(super) buckets: Buckets,
     /// Keys that the guest holds.
     pub(super) keys: usize,
-    pub(super) log_window: LogWindow,
-}
-
-/// Lines that a use may still log in the present second.
-#[derive(Default)]
-pub(super) struct LogWindow {
-    pub(super) second: u64,
-    pub(super) lines: u32,
+    /// Entries of the cache that the guest holds.
+    pub(super) entries: usize,
 }
 
 /// The guest did what no bindings generate: a handle to something that is not there.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Misuse(&'static str);
+pub(super) struct Misuse(pub(super) &'static str);
 
 impl State {
     pub(super) fn new(settings: Arc<Settings>, time: Time) -> Self {
@@ -75,7 +69,7 @@ impl State {
             wasi: None,
             meter: Arc::default(),
             keys: 0,
-            log_window: LogWindow::default(),
+            entries: 0,
         }
     }
 
@@ -159,15 +153,15 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(&self.settings.name, &self.time)));
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(&self.settings, &self.time)));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
 /// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
-fn wasi(plugin: &str, time: &Time) -> WasiCtx {
+fn wasi(settings: &Arc<Settings>, time: &Time) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
-    wasi.stdout(Output::new(plugin, "stdout")).stderr(Output::new(plugin, "stderr"));
+    wasi.stdout(Output::new(settings, "stdout")).stderr(Output::new(settings, "stderr"));
     time.put_into(&mut wasi);
     wasi.build()
 }

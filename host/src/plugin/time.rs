@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use governor::{
@@ -42,6 +42,16 @@ impl Stated {
 }
 
 impl Time {
+    /// Now, for what expires.
+    pub(crate) fn instant(&self) -> Instant {
+        /// The moment that a stated clock calls 1970.
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => Instant::now(),
+            Self::Stated(stated) => *START + Duration::from_nanos(stated.nanos()),
+        }
+    }
+
     /// Gives a guest its clocks.
     pub(super) fn put_into(&self, wasi: &mut WasiCtxBuilder) {
         if let Self::Stated(stated) = self {

@@ -10,14 +10,18 @@ use super::{
     component::{Component, Components},
     hook::{HookError, Side},
     limits::RateLimits,
+    log_limit::LogWindow,
     pool::{Isolation, Lease, Pool},
     quarantine::Quarantine,
     reached::LatestLine,
     snapshot::NoSnapshot,
+    time::Time,
 };
 use crate::{
-    config::{self, Grants, OnError, UseLimits},
-    telemetry::{Metrics, PluginCounts},
+    cache::ResponseCache,
+    config::{self, Config, Grants, OnError, UseLimits},
+    store::{Store, Stores},
+    telemetry::{CacheMetrics, Metrics, UseSeries},
 };
 
 /// A plugin as a chain calls it.
@@ -45,10 +49,51 @@ pub(crate) struct Settings {
     pub(super) grants: Grants,
     pub(super) limits: UseLimits,
     pub(super) rate_limits: Arc<RateLimits>,
-    pub(super) counters: Option<PluginCounts>,
+    /// Those that it was granted, by name.
+    pub(super) stores: Vec<(String, Arc<dyn Store>)>,
+    /// If it was granted.
+    pub(super) cache: Option<Arc<ResponseCache>>,
+    /// What it counts and observes.
+    pub(super) series: Option<Arc<UseSeries>>,
+    pub(super) log_window: LogWindow,
     pub(super) limit_decisions: Option<IntCounterVec>,
     pub(super) limits_reached: Option<IntCounterVec>,
     pub(super) latest_line: LatestLine,
+}
+
+/// What all uses share; it outlives generations.
+pub(crate) struct Shared {
+    pub(crate) rate_limits: Arc<RateLimits>,
+    pub(crate) stores: Stores,
+    pub(crate) cache: Arc<ResponseCache>,
+}
+
+impl Shared {
+    /// Nothing yet, by this clock.
+    pub(crate) fn new(metrics: &Metrics, time: &Time) -> Self {
+        Self {
+            rate_limits: Arc::new(RateLimits::by(time.clone())),
+            stores: Stores::new(metrics.store_evictions.clone(), time.clone()),
+            cache: Arc::new(ResponseCache::new(CacheMetrics::new(
+                &metrics.cache_requests,
+                &metrics.cache_puts,
+                &metrics.cache_evictions,
+            ))),
+        }
+    }
+
+    /// Forgets what needs no remembering. There may be much of it: not for a worker.
+    pub(crate) fn sweep(&self) {
+        self.rate_limits.sweep();
+        self.stores.sweep();
+        self.cache.sweep();
+    }
+
+    /// Brings the bounds of a configuration that runs from now on to what is shared.
+    pub(crate) fn resize(&self, config: &Config) {
+        self.stores.resize(&config.stores);
+        self.cache.resize(&config.cache);
+    }
 }
 
 /// Where a use's hooks are counted; resolved once, since a look-up by label costs more than a
@@ -73,13 +118,16 @@ impl Use {
     ///
     /// What the plugin's `configure` said of the configuration, or how it failed.
     pub(crate) async fn new(
-        config: &config::Use,
+        (config, whole): (&config::Use, &Config),
         component: Arc<Component>,
         components: &Components,
-        rate_limits: &Arc<RateLimits>,
+        shared: &Shared,
         metrics: &Metrics,
         workers: usize,
     ) -> Result<Self, HookError> {
+        let stores = config.grants.stores.iter();
+        let stores =
+            stores.map(|name| (name.clone(), shared.stores.open(name, &whole.stores[name])));
         let settings = Arc::new(Settings {
             name: config.name.clone(),
             scope: config.scope.clone(),
@@ -87,8 +135,11 @@ impl Use {
             config: config.config.to_string(),
             grants: config.grants.clone(),
             limits: config.limits.clone(),
-            rate_limits: Arc::clone(rate_limits),
-            counters: Some(metrics.plugin_counts.clone()),
+            rate_limits: Arc::clone(&shared.rate_limits),
+            stores: stores.collect(),
+            cache: config.grants.cache.then(|| Arc::clone(&shared.cache)),
+            series: Some(metrics.plugin_series.of(&config.name)),
+            log_window: LogWindow::default(),
             limit_decisions: Some(metrics.limit_decisions.clone()),
             limits_reached: Some(metrics.plugin_limits_reached.clone()),
             latest_line: LatestLine::default(),
@@ -258,9 +309,14 @@ impl Settings {
                 table: config::MAX_PLUGIN_TABLE,
                 attributes: 0,
                 attribute_bytes: 0,
+                log_lines: 100,
+                series: 0,
             },
             rate_limits: Arc::default(),
-            counters: None,
+            stores: Vec::new(),
+            cache: None,
+            series: None,
+            log_window: LogWindow::default(),
             limit_decisions: None,
             limits_reached: None,
             latest_line: LatestLine::default(),

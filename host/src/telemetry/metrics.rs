@@ -1,17 +1,15 @@
 //! Metrics for Prometheus. Labels come from the configuration only, never from what a client
 //! sends, so there is an end to them.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, OnceLock},
-};
+use std::sync::OnceLock;
 
 use http::{Method, StatusCode};
-use parking_lot::Mutex;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use super::series::PluginSeries;
 
 /// Upper bounds of the buckets for exchanges, in seconds: OpenTelemetry's for HTTP.
 const EXCHANGE_BUCKETS: [f64; 14] =
@@ -20,9 +18,6 @@ const EXCHANGE_BUCKETS: [f64; 14] =
 /// For hooks, which take microseconds.
 const HOOK_BUCKETS: [f64; 10] =
     [0.000_001, 0.000_002, 0.000_005, 0.000_01, 0.000_025, 0.000_1, 0.001, 0.01, 0.1, 1.0];
-
-/// Series that one plugin can make by naming metrics.
-const MAX_PLUGIN_SERIES: usize = 64;
 
 /// All metrics of the process; they outlive generations.
 pub(crate) struct Metrics {
@@ -36,8 +31,16 @@ pub(crate) struct Metrics {
     pub(crate) plugin_quarantined: IntGaugeVec,
     pub(crate) plugin_canary_aborted: IntGaugeVec,
     pub(crate) plugin_shadows: IntCounterVec,
-    pub(crate) plugin_counts: PluginCounts,
+    pub(crate) plugin_series: PluginSeries,
     pub(crate) limit_decisions: IntCounterVec,
+    pub(crate) cache_requests: IntCounterVec,
+    pub(crate) cache_puts: IntCounterVec,
+    pub(crate) cache_evictions: IntCounter,
+    pub(crate) cache_entries: IntGauge,
+    pub(crate) cache_bytes: IntGauge,
+    pub(crate) store_entries: IntGaugeVec,
+    pub(crate) store_bytes: IntGaugeVec,
+    pub(crate) store_evictions: IntCounterVec,
     pub(crate) reloads: IntCounterVec,
     pub(crate) reload_duration: Histogram,
     pub(crate) generation: IntGauge,
@@ -45,13 +48,6 @@ pub(crate) struct Metrics {
     pub(crate) connections: IntGaugeVec,
     pub(crate) access_log_dropped: IntCounter,
     pub(crate) start_time: Gauge,
-}
-
-/// What plugins count themselves, by plugin and the metric's name.
-#[derive(Clone)]
-pub(crate) struct PluginCounts {
-    counts: IntCounterVec,
-    known: Arc<Mutex<HashSet<(String, String)>>>,
 }
 
 impl Metrics {
@@ -64,6 +60,12 @@ impl Metrics {
             "tollgate_reload_duration_seconds",
             "Time to build and swap in a generation.",
         );
+        let dropped = counters(
+            r,
+            "tollgate_plugin_dropped_total",
+            "What plugins wanted to log or count, and was dropped.",
+            &["plugin", "kind"],
+        )?;
         let metrics = Self {
             server_duration: histograms(
                 r,
@@ -119,17 +121,52 @@ impl Metrics {
                 "What came of comparing a shadow with its plugin.",
                 &["plugin", "result"],
             )?,
-            plugin_counts: PluginCounts::new(counters(
-                r,
-                "tollgate_plugin_events_total",
-                "What plugins count.",
-                &["plugin", "metric"],
-            )?),
+            plugin_series: register(r, PluginSeries::new(dropped)?)?,
             limit_decisions: counters(
                 r,
                 "tollgate_limit_decisions_total",
                 "Takes from rate limits.",
                 &["plugin", "result"],
+            )?,
+            cache_requests: counters(
+                r,
+                "tollgate_cache_requests_total",
+                "Look-ups in the response cache.",
+                &["result"],
+            )?,
+            cache_puts: counters(
+                r,
+                "tollgate_cache_puts_total",
+                "Responses that plugins put into the cache, by what became of them.",
+                &["result"],
+            )?,
+            cache_evictions: register(
+                r,
+                IntCounter::new(
+                    "tollgate_cache_evictions_total",
+                    "Responses that made room before their time.",
+                )?,
+            )?,
+            cache_entries: register(
+                r,
+                IntGauge::new("tollgate_cache_entries", "Responses in the cache.")?,
+            )?,
+            cache_bytes: register(
+                r,
+                IntGauge::new("tollgate_cache_bytes", "What the responses in the cache take.")?,
+            )?,
+            store_entries: gauges(r, "tollgate_store_entries", "Values in a store.", &["store"])?,
+            store_bytes: gauges(
+                r,
+                "tollgate_store_bytes",
+                "Keys and values in a store, and 128 bytes for each.",
+                &["store"],
+            )?,
+            store_evictions: counters(
+                r,
+                "tollgate_store_evictions_total",
+                "Values that made room before their time.",
+                &["store"],
             )?,
             reloads: counters(
                 r,
@@ -217,28 +254,6 @@ fn gauges(
     labels: &[&str],
 ) -> prometheus::Result<IntGaugeVec> {
     register(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
-}
-
-impl PluginCounts {
-    fn new(counts: IntCounterVec) -> Self {
-        Self { counts, known: Arc::default() }
-    }
-
-    /// Adds to a plugin's metric; beyond [`MAX_PLUGIN_SERIES`] of one plugin, to its `other`.
-    pub(crate) fn count(&self, plugin: &str, metric: &str, by: u64) {
-        let metric = if self.is_known(plugin, metric) { metric } else { "other" };
-        self.counts.with_label_values(&[plugin, metric]).inc_by(by);
-    }
-
-    fn is_known(&self, plugin: &str, metric: &str) -> bool {
-        let key = (plugin.to_owned(), metric.to_owned());
-        let mut known = self.known.lock();
-        if known.contains(&key) {
-            return true;
-        }
-        let room = known.iter().filter(|(other, _)| other == plugin).count() < MAX_PLUGIN_SERIES;
-        room && known.insert(key)
-    }
 }
 
 /// The methods that are told apart in metrics; a client can invent others.

@@ -569,3 +569,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
+
+pub(crate) fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}

@@ -10,13 +10,18 @@ use std::time::{Duration, SystemTime};
 mod crypto;
 #[cfg(feature = "native-crypto")]
 pub(crate) use crypto::{Key, equal, sha256};
+#[path = "native/cache.rs"]
+mod cache;
+pub(crate) use cache::{Entry, cache_delete, cache_get, cache_purge, cache_put};
+#[path = "native/store.rs"]
+mod store;
+pub(crate) use store::{store_add, store_delete, store_get, store_increment, store_set};
 
 use crate::error::{BodyError, Reason, Refused};
 use crate::http::{Call, CallError};
 use crate::limits::{Decision, LimitError, Quota};
 use crate::name::{HeaderName, is_reserved, is_token};
 use crate::request::{Field, Peer};
-use crate::store::StoreError;
 use crate::telemetry::Level;
 
 type Upstream = Box<dyn FnMut(&Call) -> Result<Response, CallError>>;
@@ -28,7 +33,8 @@ pub(crate) struct World {
     pub(crate) limits_down: bool,
     /// Bucket and key to the time when the quota will be full again (GCRA).
     pub(crate) limits: BTreeMap<(String, String), f64>,
-    pub(crate) store: BTreeMap<(String, String), (Vec<u8>, Option<SystemTime>)>,
+    pub(crate) stores: store::Stores,
+    pub(crate) cache: cache::Cache,
     pub(crate) logs: Vec<(Level, String)>,
     pub(crate) counts: BTreeMap<String, u64>,
 }
@@ -41,7 +47,8 @@ impl Default for World {
             upstream: None,
             limits_down: false,
             limits: BTreeMap::new(),
-            store: BTreeMap::new(),
+            stores: store::Stores::default(),
+            cache: cache::Cache::default(),
             logs: Vec::new(),
             counts: BTreeMap::new(),
         }
@@ -202,7 +209,7 @@ impl Request {
 #[derive(Default)]
 pub(crate) struct Response(RefCell<ResponseData>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct ResponseData {
     status: u16,
     headers: Vec<Field>,
@@ -360,7 +367,6 @@ fn millis_since_epoch(time: SystemTime) -> f64 {
 pub(crate) enum Key {}
 
 #[cfg(not(feature = "native-crypto"))]
-#[expect(clippy::unnecessary_wraps, reason = "the shape of the real one")]
 impl Key {
     pub(crate) fn from_jwk(_: &str) -> Result<Self, String> {
         no_crypto()
@@ -394,88 +400,6 @@ fn no_crypto() -> ! {
     panic!("native tests of cryptography need the feature `native-crypto` of `tollgate-plugin`")
 }
 
-pub(crate) fn store_get(store: &str, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(world(|world| world.live(store, key).map(|(value, _)| value.clone())))
-}
-
-pub(crate) fn store_set(
-    store: &str,
-    key: &str,
-    value: &[u8],
-    ttl: Option<Duration>,
-) -> Result<(), StoreError> {
-    world(|world| {
-        let until = ttl.map(|ttl| world.now + ttl);
-        world.store.insert((store.to_owned(), key.to_owned()), (value.to_vec(), until));
-    });
-    Ok(())
-}
-
-pub(crate) fn store_add(
-    store: &str,
-    key: &str,
-    value: &[u8],
-    ttl: Option<Duration>,
-) -> Result<bool, StoreError> {
-    if world(|world| world.live(store, key).is_some()) {
-        return Ok(false);
-    }
-    store_set(store, key, value, ttl).map(|()| true)
-}
-
-pub(crate) fn store_delete(store: &str, key: &str) -> Result<(), StoreError> {
-    world(|world| world.store.remove(&(store.to_owned(), key.to_owned())));
-    Ok(())
-}
-
-pub(crate) fn store_increment(
-    store: &str,
-    key: &str,
-    by: i64,
-    ttl: Option<Duration>,
-) -> Result<i64, StoreError> {
-    let number = store_get(store, key)?.and_then(|value| String::from_utf8(value).ok());
-    let sum = number.and_then(|number| number.parse().ok()).unwrap_or(0_i64).saturating_add(by);
-    store_set(store, key, sum.to_string().as_bytes(), ttl)?;
-    Ok(sum)
-}
-
-impl World {
-    fn live(&self, store: &str, key: &str) -> Option<&(Vec<u8>, Option<SystemTime>)> {
-        let value = self.store.get(&(store.to_owned(), key.to_owned()));
-        value.filter(|(_, until)| until.is_none_or(|until| until > self.now))
-    }
-}
-
-/// Nothing is ever in the cache of a test.
-pub(crate) enum Entry {}
-
-impl Entry {
-    pub(crate) fn metadata(&self) -> String {
-        match *self {}
-    }
-    pub(crate) fn age_ms(&self) -> u64 {
-        match *self {}
-    }
-    pub(crate) fn response(&self) -> Response {
-        match *self {}
-    }
-}
-
-pub(crate) fn cache_get(_: &str) -> Option<Entry> {
-    None
-}
-
-pub(crate) fn cache_put(_: &str, _: &str, _: &[String], _: Duration, _: &Response) {}
-
-pub(crate) fn cache_delete(_: &str) -> bool {
-    false
-}
-
-pub(crate) fn cache_purge(_: &str) -> u32 {
-    0
-}
-
 pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
     let fields: String = fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
     world(|world| world.logs.push((level, format!("{message}{fields}"))));
@@ -497,4 +421,9 @@ pub(crate) fn observe(metric: &str, labels: &[(&str, &str)], _: f64) {
 
 pub(crate) fn now() -> SystemTime {
     world(|world| world.now)
+}
+
+/// Nobody else moves the time of a test on.
+pub(crate) fn sleep(time: Duration) {
+    world(|world| world.now += time);
 }

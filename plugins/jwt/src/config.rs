@@ -96,6 +96,9 @@ pub(crate) struct Jwks {
     /// How long a request waits for it.
     #[serde(default = "two_seconds")]
     pub(crate) timeout: Period,
+    /// The store through which all instances share it, if one is granted; by default the first
+    /// that is. Whoever else is granted the same store can put keys of its own there.
+    pub(crate) store: Option<String>,
 }
 
 /// Scopes, from the claim `scope` (a text) or `scp` (a list or text).

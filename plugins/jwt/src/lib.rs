@@ -5,6 +5,7 @@ mod config;
 mod jwk;
 mod jwks;
 mod keys;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod token;

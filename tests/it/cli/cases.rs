@@ -307,3 +307,36 @@ fn a_component_that_is_none_is_told_once() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("not a WebAssembly component"), "{ran:?}");
 }
+
+#[test]
+fn stores_hold_what_the_case_states_and_forget_by_its_clock() {
+    check_passes(
+        "probe",
+        r#"
+defaults:
+  grants: { stores: [tokens] }
+cases:
+  - name: what is there is found, and what is set is there
+    stores: { tokens: { a: stated } }
+    config:
+      request:
+        - store: { call: get, key: a }
+        - store: { call: set, key: b, value: new, ttl_ms: 1000 }
+    steps:
+      - expect:
+          request: { headers: { x-probe: [stated, set] } }
+          stores: { tokens: { a: stated, b: new } }
+  - name: what has a time to live goes after it
+    config:
+      request:
+        - store: { call: add, key: b, value: new, ttl_ms: 1000 }
+    steps:
+      - { expect: { request: { headers: { x-probe: "true" } } } }
+      - { advance: 999ms, expect: { request: { headers: { x-probe: "false" } } } }
+      - { advance: 1ms, expect: { request: { headers: { x-probe: "true" } } } }
+  - name: no case sees what another has kept
+    config: { request: [{ store: { call: get, key: b } }] }
+    expect: { request: { headers: { x-probe: none } } }
+"#,
+    );
+}

@@ -157,3 +157,30 @@ async fn calls_above_the_limit_are_not_made() {
     }
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn each_use_of_a_chain_has_calls_of_its_own() {
+    let upstream = Upstream::text("here").await;
+    let calls = "{ call: { upstream: a, target: /x } }, ".repeat(3);
+    let gateway = Setup::new(&format!(
+        r#"
+        upstreams: {{ a: {{ endpoints: ["{upstream}"] }} }}
+        routes:
+          - match: {{ path: / }}
+            respond: {{ body: done }}
+            plugins:
+              - {{ component: probe, grants: {{ upstreams: [a] }}, limits: {{ calls: 2 }}, config: {{ request: [{calls}] }} }}
+              - component: probe
+                grants: {{ upstreams: [a] }}
+                limits: {{ calls: 1 }}
+                config: {{ request: [{calls}], response: [{{ show: "request-header:x-probe" }}] }}
+        "#
+    ))
+    .plugin("probe")
+    .start()
+    .await;
+    let reply = gateway.get("/", &[]).await;
+    assert_eq!(reply.header("x-probe"), "200, 200, invalid, 200, invalid, invalid");
+    assert_eq!(upstream.requests(), 3);
+    gateway.stop().await;
+}

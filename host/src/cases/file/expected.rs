@@ -26,6 +26,9 @@ pub(in crate::cases) struct Expect {
     pub(in crate::cases) calls: Option<Vec<CallOut>>,
     /// What the plugin logs, all of it, in order: of each line `level: message name="value"` a part.
     pub(in crate::cases) logs: Option<Vec<String>>,
+    /// What stores hold: a text for each key. Those that are not named may hold what they like.
+    #[serde(default)]
+    pub(in crate::cases) stores: BTreeMap<String, BTreeMap<String, String>>,
     /// What it has noted.
     #[serde(default)]
     pub(in crate::cases) attributes: BTreeMap<String, String>,

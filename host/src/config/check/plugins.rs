@@ -196,11 +196,19 @@ impl<'f> Uses<'f> {
         for (spot, name) in spot.key("upstreams").elements(grants.upstreams.as_ref()) {
             super::check_upstream(&spot, name, self.upstreams);
         }
+        for (spot, name) in spot.key("stores").elements(grants.stores.as_ref()) {
+            if !super::is_name(name) {
+                spot.fault("a name must be of letters, digits, `_`, `-` and `.`");
+            }
+        }
         let upstreams = grants.upstreams.iter().flatten().flatten();
+        let stores = grants.stores.iter().flatten().flatten();
         Grants {
             upstreams: upstreams.cloned().collect(),
+            stores: stores.cloned().collect(),
             request_body: grants.request_body.unwrap_or(false),
             response_body: grants.response_body.unwrap_or(false),
+            cache: grants.cache.unwrap_or(false),
         }
     }
 }
@@ -226,6 +234,8 @@ const DEFAULT_LIMITS: UseLimits = UseLimits {
     table: 100_000,
     attributes: 64,
     attribute_bytes: 8 << 10,
+    log_lines: 100,
+    series: 200,
 };
 
 impl Default for UseLimits {
@@ -254,6 +264,8 @@ fn check_limits(spot: &Spot<'_>, limits: &UseLimitsFile, default: &UseLimits) ->
         max_body: spot.size("max_body", limits.max_body.as_ref(), default.max_body),
         max_instances: limits.max_instances.unwrap_or(default.max_instances),
         calls: limits.calls.unwrap_or(default.calls),
+        log_lines: limits.log_lines.unwrap_or(default.log_lines),
+        series: limits.series.unwrap_or(default.series),
     }
 }
 

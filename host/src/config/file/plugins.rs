@@ -73,10 +73,15 @@ pub(in crate::config) struct UseTableFile {
 pub(in crate::config) struct GrantsFile {
     /// Upstreams that it may call.
     pub(in crate::config) upstreams: Option<List<String>>,
+    /// Stores that it may use, shared with all who are granted the same.
+    pub(in crate::config) stores: Option<List<String>>,
     #[schemars(extend("default" = false))]
     pub(in crate::config) request_body: Option<bool>,
     #[schemars(extend("default" = false))]
     pub(in crate::config) response_body: Option<bool>,
+    /// Whether it may keep responses in the cache.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) cache: Option<bool>,
 }
 
 /// What a plugin may use up.
@@ -103,7 +108,7 @@ pub(in crate::config) struct UseLimitsFile {
     /// Instances in one worker.
     #[schemars(range(min = 1), extend("default" = 64))]
     pub(in crate::config) max_instances: Option<usize>,
-    /// Calls to upstreams in one exchange.
+    /// Calls to upstreams that it makes in one exchange.
     #[schemars(range(min = 1), extend("default" = 16))]
     pub(in crate::config) calls: Option<u32>,
     /// Attributes of one exchange, those of other plugins included.
@@ -112,6 +117,13 @@ pub(in crate::config) struct UseLimitsFile {
     /// Bytes of the attributes, names and values together; at most 1 MiB.
     #[schemars(extend("default" = "8KiB"))]
     pub(in crate::config) attribute_bytes: Option<SizeText>,
+    /// Log lines in a second, of all its instances together; what is beyond is dropped and counted.
+    #[schemars(range(min = 1), extend("default" = 100))]
+    pub(in crate::config) log_lines: Option<u32>,
+    /// Series of metrics that it makes by counting and observing; what is beyond is dropped and
+    /// counted.
+    #[schemars(range(min = 1, max = 10000), extend("default" = 200))]
+    pub(in crate::config) series: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

@@ -64,11 +64,13 @@ impl State {
             return Err(CallError::NotGranted);
         }
         let limit = self.settings.limits.calls;
+        // All instances of a use share its settings, and an exchange keeps its uses.
+        let caller = Arc::as_ptr(&self.settings).addr();
         // Outside of an exchange there is no deadline and nobody to answer.
         let exchange = self.exchange_mut().map_err(|_| CallError::NotGranted)?;
-        if exchange.count_call() > limit {
+        if exchange.count_call(caller) > limit {
             self.reached(Limit::Calls);
-            let reason = format!("an exchange may make {limit} calls");
+            let reason = format!("the plugin may make {limit} calls in an exchange");
             return Err(CallError::Invalid(reason));
         }
         let upstream = exchange.generation.upstreams.get(&call.upstream);

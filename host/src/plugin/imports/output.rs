@@ -10,18 +10,20 @@ use std::{
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
+use crate::plugin::usage::Settings;
+
 /// Longest line that the log gets, in bytes; the rest of it is dropped.
 pub(super) const MAX_LINE: usize = 4096;
 
 #[derive(Clone)]
 pub(crate) struct Output {
-    plugin: Arc<str>,
+    settings: Arc<Settings>,
     stream: &'static str,
 }
 
 impl Output {
-    pub(crate) fn new(plugin: &str, stream: &'static str) -> Self {
-        Self { plugin: plugin.into(), stream }
+    pub(crate) fn new(settings: &Arc<Settings>, stream: &'static str) -> Self {
+        Self { settings: Arc::clone(settings), stream }
     }
 }
 
@@ -44,9 +46,11 @@ struct Lines {
 
 impl Lines {
     fn log(&mut self) {
-        let line = String::from_utf8_lossy(&self.line);
-        let Output { plugin, stream } = &self.output;
-        tracing::info!(target: "plugin", %plugin, stream, "{}", line.trim_end());
+        let Output { settings, stream } = &self.output;
+        if settings.may_log() {
+            let (plugin, line) = (settings.name.as_str(), String::from_utf8_lossy(&self.line));
+            tracing::info!(target: "plugin", plugin, stream, "{}", line.trim_end());
+        }
         self.line.clear();
     }
 }

@@ -6,6 +6,7 @@ use wasmtime::{Result, component::Resource};
 use super::{fields, request::body_error};
 use crate::{
     body::Body,
+    cache::FromCache,
     coding::{self, Recode},
     plugin::{
         bindings::tollgate::plugin::types::{BodyError, Field, HostResponse, Refused},
@@ -69,8 +70,7 @@ impl HostResponse for State {
     }
 
     async fn body(&mut self, response: Handle) -> Result<Result<Vec<u8>, BodyError>> {
-        // What a plugin fetched itself it may read; the exchange's own needs the grant.
-        if self.is_of_the_exchange(&response) && !self.settings.grants.response_body {
+        if self.is_of_an_exchange(&response)? && !self.settings.grants.response_body {
             return Ok(Err(BodyError::NotGranted));
         }
         let limit = self.settings.limits.max_body;
@@ -108,6 +108,15 @@ impl HostResponse for State {
             self.disown(&response)?;
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// What a plugin fetched or made itself it may read. The exchange's own body needs the grant,
+    /// and so does one that came from the cache: it may be that of an exchange before.
+    fn is_of_an_exchange(&mut self, response: &Handle) -> Result<bool> {
+        let is_own = self.is_of_the_exchange(response);
+        Ok(is_own || self.response(response)?.extensions().get::<FromCache>().is_some())
     }
 }
 

@@ -1,32 +1,92 @@
-//! `store`: this version has no stores to grant, and what is not granted is refused.
+//! `store`: values in the stores that the use was granted.
 
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
 use wasmtime::Result;
 
-use crate::plugin::{
-    bindings::tollgate::plugin::store::{Host, StoreError},
-    state::State,
+use crate::{
+    plugin::{
+        bindings::tollgate::plugin::store::{Host, StoreError},
+        state::State,
+    },
+    store::{self, Store},
 };
 
 type Answer<T> = Result<Result<T, StoreError>>;
 
 impl Host for State {
-    fn get(&mut self, _store: String, _key: String) -> Answer<Option<Vec<u8>>> {
-        Ok(Err(StoreError::NotGranted))
+    async fn get(&mut self, store: String, key: String) -> Answer<Option<Vec<u8>>> {
+        let Some(store) = self.store(&store) else { return Ok(Err(StoreError::NotGranted)) };
+        let found = store.get(&key).await.map(|value| value.map(Vec::from));
+        Ok(found.map_err(store_error))
     }
 
-    fn set(&mut self, _: String, _: String, _: Vec<u8>, _: Option<u32>) -> Answer<()> {
-        Ok(Err(StoreError::NotGranted))
+    async fn set(
+        &mut self,
+        store: String,
+        key: String,
+        value: Vec<u8>,
+        ttl_ms: Option<u32>,
+    ) -> Answer<()> {
+        let Some(store) = self.writable(&store) else { return Ok(Err(StoreError::NotGranted)) };
+        Ok(store.set(&key, Bytes::from(value), ttl(ttl_ms)).await.map_err(store_error))
     }
 
-    fn add(&mut self, _: String, _: String, _: Vec<u8>, _: Option<u32>) -> Answer<bool> {
-        Ok(Err(StoreError::NotGranted))
+    async fn add(
+        &mut self,
+        store: String,
+        key: String,
+        value: Vec<u8>,
+        ttl_ms: Option<u32>,
+    ) -> Answer<bool> {
+        let Some(store) = self.writable(&store) else { return Ok(Err(StoreError::NotGranted)) };
+        Ok(store.add(&key, Bytes::from(value), ttl(ttl_ms)).await.map_err(store_error))
     }
 
-    fn delete(&mut self, _store: String, _key: String) -> Answer<()> {
-        Ok(Err(StoreError::NotGranted))
+    async fn delete(&mut self, store: String, key: String) -> Answer<()> {
+        let Some(store) = self.writable(&store) else { return Ok(Err(StoreError::NotGranted)) };
+        Ok(store.delete(&key).await.map_err(store_error))
     }
 
-    fn increment(&mut self, _: String, _: String, _: i64, _: Option<u32>) -> Answer<i64> {
-        Ok(Err(StoreError::NotGranted))
+    async fn increment(
+        &mut self,
+        store: String,
+        key: String,
+        by: i64,
+        ttl_ms: Option<u32>,
+    ) -> Answer<i64> {
+        let Some(store) = self.writable(&store) else { return Ok(Err(StoreError::NotGranted)) };
+        Ok(store.increment(&key, by, ttl(ttl_ms)).await.map_err(store_error))
+    }
+}
+
+impl State {
+    /// The store of this name, if it was granted; without a name the first that was.
+    fn store(&self, name: &str) -> Option<Arc<dyn Store>> {
+        let mut granted = self.settings.stores.iter();
+        let (_, store) = granted.find(|(granted, _)| name.is_empty() || granted == name)?;
+        Some(Arc::clone(store))
+    }
+
+    /// As [`Self::store`]; a shadow has none to write to.
+    fn writable(&mut self, name: &str) -> Option<Arc<dyn Store>> {
+        if self.refuses_as_shadow() {
+            return None;
+        }
+        self.store(name)
+    }
+}
+
+fn ttl(ttl_ms: Option<u32>) -> Option<Duration> {
+    ttl_ms.map(|ms| Duration::from_millis(ms.into()))
+}
+
+fn store_error(error: store::StoreError) -> StoreError {
+    match error {
+        store::StoreError::TooLarge { limit } => StoreError::TooLarge(limit),
+        store::StoreError::NotANumber | store::StoreError::Overflow => {
+            StoreError::Unavailable(error.to_string())
+        }
     }
 }

@@ -1,27 +1,18 @@
-//! `telemetry`: log lines and counters that carry the use's name.
+//! `telemetry`: log lines and metrics that carry the use's name.
 
 use wasmtime::Result;
 
 use super::output::MAX_LINE;
-use crate::{
-    clock::Coarse,
-    plugin::{
-        bindings::tollgate::plugin::telemetry::{Host, Level},
-        state::State,
-    },
+use crate::plugin::{
+    bindings::tollgate::plugin::telemetry::{Host, Level},
+    state::State,
 };
-
-/// Lines of one instance in a second; what is beyond is counted and dropped.
-const LINES_PER_SECOND: u32 = 100;
-
-/// Longest metric name that a plugin can count under, in bytes.
-const MAX_METRIC: usize = 64;
 
 type Pairs = Vec<(String, String)>;
 
 impl Host for State {
     fn log(&mut self, level: Level, mut message: String, fields: Pairs) -> Result<()> {
-        if !self.may_log() {
+        if !is_logged(level) || !self.settings.may_log() {
             return Ok(());
         }
         message.truncate(message.floor_char_boundary(MAX_LINE));
@@ -48,39 +39,29 @@ impl Host for State {
         Ok(())
     }
 
-    /// Labels are the plugin's name and the metric's: what a plugin takes from a request must not
-    /// become a label, or a client could make as many series as it likes.
-    fn count(&mut self, metric: String, _labels: Pairs, by: u64) -> Result<()> {
-        if let Some(counters) = &self.settings.counters
-            && metric.len() <= MAX_METRIC
-            && metric.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        {
-            counters.count(&self.settings.name, &metric, by);
+    fn count(&mut self, metric: String, labels: Pairs, by: u64) -> Result<()> {
+        if let Some(series) = &self.settings.series {
+            series.count(self.settings.limits.series, &metric, labels, by);
         }
         Ok(())
     }
 
-    fn observe(&mut self, metric: String, _labels: Pairs, value: f64) -> Result<()> {
-        let plugin = self.settings.name.as_str();
-        tracing::debug!(target: "plugin", plugin, metric, value, "observed");
+    fn observe(&mut self, metric: String, labels: Pairs, value: f64) -> Result<()> {
+        if let Some(series) = &self.settings.series {
+            series.observe(self.settings.limits.series, &metric, labels, value);
+        }
         Ok(())
     }
 }
 
-impl State {
-    fn may_log(&mut self) -> bool {
-        let second = Coarse::now().as_millis() / 1000;
-        if self.log_window.second != second {
-            self.log_window = crate::plugin::state::LogWindow { second, lines: 0 };
-        }
-        self.log_window.lines += 1;
-        if self.log_window.lines > LINES_PER_SECOND {
-            if let Some(counters) = &self.settings.counters {
-                counters.count(&self.settings.name, "log_lines_dropped", 1);
-            }
-            return false;
-        }
-        true
+/// Whether a line of this level goes anywhere; what does not costs nothing of the use's limit.
+fn is_logged(level: Level) -> bool {
+    match level {
+        Level::Error => tracing::enabled!(target: "plugin", tracing::Level::ERROR),
+        Level::Warn => tracing::enabled!(target: "plugin", tracing::Level::WARN),
+        Level::Info => tracing::enabled!(target: "plugin", tracing::Level::INFO),
+        Level::Debug => tracing::enabled!(target: "plugin", tracing::Level::DEBUG),
+        Level::Trace => tracing::enabled!(target: "plugin", tracing::Level::TRACE),
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use tollgate_plugin::config;
 
+use crate::keep::{CacheStep, StoreStep, TellStep};
+
 /// Steps for each hook. A hook without steps is not wanted.
 #[config]
 pub(crate) struct Probe {
@@ -48,6 +50,12 @@ pub(crate) enum Step {
     RespondWith(Vec<Call>),
     /// Count one of a metric.
     Count(String),
+    /// Use a store and report what came of it.
+    Store(StoreStep),
+    /// Use the cache and report what came of it.
+    Cache(CacheStep),
+    /// Count, observe or log.
+    Tell(TellStep),
     /// Fail with this text.
     Fail(String),
 }

@@ -4,6 +4,7 @@
 //! request's hook, so that the upstream sees it, and of the response in the response's hook.
 
 mod config;
+mod keep;
 mod message;
 
 use tollgate_plugin::{
@@ -40,6 +41,15 @@ impl Plugin for Probe {
             }
             if let Step::RespondWith(calls) = step {
                 return respond_with(calls);
+            }
+            if let Step::Cache(step) = step
+                && let Some(answer) = keep::answer(step, request)?
+            {
+                match answer {
+                    Ok(verdict) => return Ok(verdict),
+                    Err(finding) => request.append_header(REPORT, &finding)?,
+                }
+                continue;
             }
             if let Some(finding) = take(step, &mut Message::Request(request))? {
                 request.append_header(REPORT, &finding)?;
@@ -98,6 +108,12 @@ fn take(step: &Step, message: &mut Message<'_>) -> Result<Option<String>, Error>
             tollgate_plugin::telemetry::count(metric, &[], 1);
             return Ok(None);
         }
+        Step::Store(step) => keep::store(step, message.request()),
+        Step::Cache(step) => keep::cache(step, message)?,
+        Step::Tell(step) => {
+            keep::tell(step, message.request());
+            return Ok(None);
+        }
         Step::Fail(text) => return Err(Error::new(text)),
         Step::Respond(_) | Step::RespondWith(_) => {
             return Err(Error::new("a response cannot be answered"));
@@ -107,12 +123,16 @@ fn take(step: &Step, message: &mut Message<'_>) -> Result<Option<String>, Error>
 }
 
 fn respond(reply: &Reply) -> Result<Verdict, Error> {
+    Ok(Verdict::Respond(response(reply)?))
+}
+
+fn response(reply: &Reply) -> Result<Response, Error> {
     let mut response = Response::new(reply.status);
     for (name, value) in &reply.headers {
         response.append_header(name, value)?;
     }
     response.set_body(&reply.body)?;
-    Ok(Verdict::Respond(response))
+    Ok(response)
 }
 
 /// The first call's own response goes on; those of several are joined by commas.

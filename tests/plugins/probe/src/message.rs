@@ -105,7 +105,7 @@ impl Message<'_> {
 }
 
 /// Short bodies as they are, others by their length, and why there is none.
-fn shown(body: &Result<Vec<u8>, BodyError>) -> String {
+pub(crate) fn shown(body: &Result<Vec<u8>, BodyError>) -> String {
     match body {
         Ok(body) if body.len() <= 64 => String::from_utf8_lossy(body).into_owned(),
         Ok(body) => format!("{} bytes", body.len()),

@@ -1,0 +1,96 @@
+//! `POST /cache/purge`: takes responses out of the cache.
+
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
+
+use super::{Endpoints, Reply, json, text, unauthorized};
+use crate::cache::Purge;
+
+/// Of the request: a tag or key, and words around it.
+const MAX_BODY: usize = 16 * 1024;
+
+const USAGE: &str = "one of tag, key and all=true is needed, in the query or as JSON; \
+    plugin names the use whose responses go, else those of all do\n";
+
+/// What the request asks for, as JSON or in its query.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Wanted {
+    tag: Option<String>,
+    key: Option<String>,
+    all: bool,
+    plugin: Option<String>,
+}
+
+impl Endpoints {
+    pub(super) async fn purge(&self, request: Request<Incoming>) -> Reply {
+        if !self.is_authorized(&request) {
+            return unauthorized();
+        }
+        let Some(wanted) = Wanted::read(request).await else {
+            return text(StatusCode::BAD_REQUEST, USAGE);
+        };
+        let Some(what) = wanted.what() else { return text(StatusCode::BAD_REQUEST, USAGE) };
+        let purged = self.shared.cache.purge(wanted.plugin.as_deref(), what);
+        tracing::info!(?what, plugin = wanted.plugin, purged, "responses were purged");
+        json(StatusCode::OK, &serde_json::json!({ "purged": purged }))
+    }
+}
+
+impl Wanted {
+    async fn read(request: Request<Incoming>) -> Option<Self> {
+        if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
+            return Self::of_query(query);
+        }
+        let body = Limited::new(request.into_body(), MAX_BODY).collect().await.ok()?;
+        serde_json::from_slice(&body.to_bytes()).ok()
+    }
+
+    fn of_query(query: &str) -> Option<Self> {
+        let mut wanted = Self::default();
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=')?;
+            let value = value.replace('+', " ");
+            let value = percent_decode_str(&value).decode_utf8().ok()?.into_owned();
+            match name {
+                "tag" => wanted.tag = Some(value),
+                "key" => wanted.key = Some(value),
+                "plugin" => wanted.plugin = Some(value),
+                "all" => wanted.all = value == "true",
+                _ => return None,
+            }
+        }
+        Some(wanted)
+    }
+
+    fn what(&self) -> Option<Purge<'_>> {
+        match (&self.tag, &self.key, self.all) {
+            (Some(tag), None, false) => Some(Purge::Tag(tag)),
+            (None, Some(key), false) => Some(Purge::Key(key)),
+            (None, None, true) => Some(Purge::All),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_query(query: &str) -> String {
+        let wanted = Wanted::of_query(query).unwrap_or_default();
+        format!("{:?} {:?}", wanted.what(), wanted.plugin)
+    }
+
+    #[test]
+    fn a_query_asks_for_one_thing() {
+        assert_eq!(of_query("tag=a%26b+c&plugin=p"), "Some(Tag(\"a&b c\")) Some(\"p\")");
+        assert_eq!(of_query("key=GET%20/"), "Some(Key(\"GET /\")) None");
+        assert_eq!(of_query("all=true"), "Some(All) None");
+        for query in ["", "tag", "tag=a&key=b", "tag=a&all=true", "all=1", "tga=a", "key=%ff"] {
+            assert_eq!(of_query(query), "None None", "{query}");
+        }
+    }
+}
