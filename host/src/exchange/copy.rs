@@ -21,7 +21,7 @@ impl Exchange {
             id: self.id.clone(),
             started: self.started,
             deadline: self.deadline,
-            recode: self.recode.clone(),
+            recode: self.recode,
             common: self.common.copy(),
             view: None,
             reached: 0,
