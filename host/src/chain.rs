@@ -46,7 +46,8 @@ impl Chain {
     /// Whether any plugin can ask for the request when it has been forwarded.
     pub(crate) fn looks_back(&self) -> bool {
         let mut versions = self.uses.iter().flat_map(|plugin| plugin.versions());
-        versions.any(|plugin| plugin.wants_response() || plugin.wants_finish())
+        let hooks = versions.any(|plugin| plugin.wants_response() || plugin.wants_finish());
+        hooks || self.wants_chunks.contains(&true)
     }
 
     /// Whether anything is to be done when an exchange has ended.

@@ -95,7 +95,7 @@ cases:
   - name: the response of the upstream, changed
     config: { response: [{ set_status: 201 }, { set_body: "" }] }
     response: { status: 200, headers: { etag: '"1"' }, json: { a: 1 } }
-    expect: { verdict: next, response: { status: 201, body: "", headers: { etag: '"1"' } } }
+    expect: { verdict: next, response: { status: 201, body: "", headers: { etag: 'W/"1"' } } }
   - name: a hook that fails as expected
     config: { request: [{ fail: so it is }] }
     expect: { verdict: fail, error: "on-request: it said: so it is", response: { status: 503 } }
