@@ -19,6 +19,7 @@ use crate::{
     cache::TeeBody,
     clock::Coarse,
     coding::{self, Coded},
+    listener::Active,
     plugin::HookError,
     upstream::Lease,
 };
@@ -57,6 +58,7 @@ pub(crate) struct ClientBody {
     idle: Idle,
     limit: u64,
     progress: Arc<Progress>,
+    _active: Option<Active>,
 }
 
 /// What an upstream sends. Its connection goes back to the pool after a good end.
@@ -73,6 +75,8 @@ pub(crate) struct Progress {
     bytes: AtomicU64,
     last: AtomicU64,
     done: AtomicBool,
+    /// Somebody waits for the client's next piece.
+    awaited: AtomicBool,
 }
 
 /// Why a body ended before its end.
@@ -132,10 +136,12 @@ impl Body {
     }
 
     /// The body that a client sends, and how to watch it. A body that says it is empty is.
+    /// `active` keeps the connection busy until the body has ended.
     pub(crate) fn client(
         incoming: Incoming,
         idle: Duration,
         limit: Option<u64>,
+        active: Option<Active>,
     ) -> (Self, Option<Arc<Progress>>) {
         if incoming.is_end_stream() {
             return (Self::Empty, None);
@@ -147,6 +153,7 @@ impl Body {
             idle: Idle::new(idle),
             limit: limit.unwrap_or(u64::MAX),
             progress: Arc::clone(&progress),
+            _active: active,
         };
         (Self::Client(Box::new(body)), Some(progress))
     }
@@ -325,9 +332,11 @@ impl HttpBody for Body {
 impl ClientBody {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            self.progress.awaited.store(true, Ordering::Relaxed);
             ready!(self.idle.poll(cx));
             return Poll::Ready(Some(Err(BodyError::ClientIdle { limit: self.idle.limit })));
         };
+        self.progress.awaited.store(false, Ordering::Relaxed);
         self.idle.moved();
         Poll::Ready(match frame {
             Some(Ok(frame)) => Some(self.counted(frame)),
@@ -358,8 +367,16 @@ impl Progress {
 
     /// How long ago the last byte came; `None` while the body has not ended.
     pub(crate) fn since_end(&self) -> Option<Duration> {
-        let last = Coarse::from_millis(self.last.load(Ordering::Relaxed));
-        self.done.load(Ordering::Relaxed).then(|| last.elapsed())
+        self.done.load(Ordering::Relaxed).then(|| self.since_last())
+    }
+
+    /// For how long nobody has asked for more than has come.
+    pub(crate) fn untouched(&self) -> Duration {
+        if self.awaited.load(Ordering::Relaxed) { Duration::ZERO } else { self.since_last() }
+    }
+
+    fn since_last(&self) -> Duration {
+        Coarse::from_millis(self.last.load(Ordering::Relaxed)).elapsed()
     }
 }
 

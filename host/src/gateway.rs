@@ -20,7 +20,7 @@ use crate::{
     exchange::Exchange,
     forwarding::{self, HopByHop, Identity},
     generation::Generation,
-    listener::Client,
+    listener::{Active, Client},
     router::{self, Head, NoRoute},
     upstream::Tunnel,
 };
@@ -46,13 +46,14 @@ impl Gateway {
     }
 
     /// One exchange, from the request's head to the response's. The response's body goes on
-    /// streaming, and ends the exchange when it ends.
+    /// streaming, and ends the exchange when it ends. `upload` is held until the request's has.
     pub(crate) async fn serve(
         &self,
         request: Request<Incoming>,
         client: Arc<Client>,
+        upload: Option<Active>,
     ) -> Response<ResponseBody> {
-        let (mut exchange, wishes) = begin(request, client, self.current());
+        let (mut exchange, wishes) = begin(request, client, upload, self.current());
         choose_route(&mut exchange);
         exchange = ask_plugins(exchange).await;
         exchange = forward::to_the_end(exchange, wishes).await;
@@ -72,6 +73,7 @@ struct Wishes {
 fn begin(
     mut request: Request<Incoming>,
     client: Arc<Client>,
+    upload: Option<Active>,
     generation: Arc<Generation>,
 ) -> (Exchange, Wishes) {
     let trusted = client.is_trusted(&generation.config.trusted_proxies);
@@ -88,7 +90,7 @@ fn begin(
 
     let limits = &generation.config.limits;
     let (head, body) = request.into_parts();
-    let body = Body::client(body, limits.body_idle, limits.max_request_body);
+    let body = Body::client(body, limits.body_idle, limits.max_request_body, upload);
     let mut exchange = Exchange::new(generation, client, head, body, identity.request_id);
     if let Some(refusal) = refusal {
         exchange.fail(refusal);

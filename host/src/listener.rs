@@ -30,7 +30,7 @@ use crate::gateway::Gateway;
 pub(crate) use self::{
     client::{Certificate, Client, ClientTls},
     sockets::Sockets,
-    watch::{SWEEP, Watch},
+    watch::{Active, SWEEP, Watch},
 };
 
 /// After an accept that failed: out of file descriptors, most likely, which takes a moment.

@@ -140,7 +140,7 @@ fn classify(error: &Error) -> Kind {
 fn upstream(error: &UpstreamError) -> Kind {
     match error {
         UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
-        UpstreamError::TimedOut { .. } => UPSTREAM_TIMEOUT,
+        UpstreamError::TimedOut { .. } | UpstreamError::Stalled { .. } => UPSTREAM_TIMEOUT,
         UpstreamError::Closed { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::UnaskedUpgrade => kind(

@@ -28,7 +28,7 @@ use crate::{config, telemetry::Metrics};
 pub(crate) use self::{
     pool::Lease,
     resolve::Resolver,
-    send::Patience,
+    send::{Answer, Patience},
     tls::{certificates, private_key, roots},
     tunnel::Tunnel,
 };
@@ -66,6 +66,8 @@ pub(crate) enum UpstreamError {
     Unreachable { address: SocketAddr, source: io::Error },
     #[error("{address} sent no response head within {limit:?}")]
     TimedOut { address: SocketAddr, limit: Duration },
+    #[error("{address} took up nothing of the request body for {limit:?}")]
+    Stalled { address: SocketAddr, limit: Duration },
     /// The connection ended before a response head; the request may have been taken.
     #[error("{address} closed the connection")]
     Closed { address: SocketAddr, source: hyper::Error },

@@ -17,7 +17,7 @@ use crate::{
     exchange::Exchange,
     forwarding,
     generation::{End, Route},
-    upstream::{Patience, Upstream, UpstreamError},
+    upstream::{Answer, Patience, Upstream, UpstreamError},
 };
 
 /// Gives the exchange its response, unless something before has.
@@ -56,10 +56,10 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
     exchange.renew_time_of_plugins();
     match sent {
         Ok(answer) => {
-            let mut response = answer.response;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                return switch(exchange, &upstream, response, wishes);
+            if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return switch(exchange, &upstream, answer, wishes);
             }
+            let mut response = answer.response;
             let version = response.version();
             forwarding::finish_response(response.headers_mut(), version);
             let mut response = response.map(|body| upstream.body(body, answer.lease));
@@ -187,15 +187,19 @@ fn redirect(exchange: &mut Exchange, status: StatusCode, location: &Template) {
 fn switch(
     exchange: &mut Exchange,
     upstream: &Upstream,
-    mut response: Response<hyper::body::Incoming>,
+    answer: Answer,
     wishes: Wishes,
 ) {
+    let Answer { mut response, lease } = answer;
     let Some((tunnel, _)) = wishes.tunnel else {
         let upstream = upstream.name.to_string();
         return exchange.fail(Error::Upstream { upstream, source: UpstreamError::UnaskedUpgrade });
     };
     let (generation, client) = (Arc::clone(&exchange.generation), Arc::clone(&exchange.client));
     tunnel.join(&mut response, generation, client);
+    if let Some(lease) = lease {
+        lease.let_go();
+    }
     let protocol = response.headers().get(http::header::UPGRADE).cloned();
     let version = response.version();
     forwarding::finish_response(response.headers_mut(), version);

@@ -122,9 +122,10 @@ impl Served {
         let served = Arc::new(self);
         let service = service_fn(|request: Request<Incoming>| {
             let active = served.connection.begin_exchange();
+            let upload = (!request.body().is_end_stream()).then(|| active.clone());
             let (served, client) = (Arc::clone(&served), Arc::clone(&client));
             async move {
-                let response = served.gateway.serve(request, client).await;
+                let response = served.gateway.serve(request, client, upload).await;
                 Ok::<_, Infallible>(response.map(|body| Guarded::new(body, active)))
             }
         });

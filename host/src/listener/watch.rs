@@ -82,8 +82,9 @@ pub(super) struct Place {
     pub(super) connection: Arc<Connection>,
 }
 
-/// One exchange at work; ends on drop.
-pub(super) struct Active(Arc<Connection>);
+/// One exchange at work; ends on drop of the last that is held for it: its response's, and its
+/// request body's, which may still come when the response has gone out.
+pub(crate) struct Active(Arc<Connection>);
 
 impl Watch {
     pub(super) fn enter(self: &Arc<Self>) -> Place {
@@ -258,6 +259,12 @@ impl Active {
 
 /// For a connection to do as it was told before it is closed all the same.
 const GRACE: Duration = Duration::from_secs(5);
+
+impl Clone for Active {
+    fn clone(&self) -> Self {
+        self.0.begin_exchange()
+    }
+}
 
 impl Drop for Active {
     fn drop(&mut self) {

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     Upstream, UpstreamError,
-    pool::{Connection, Target},
+    pool::{Connection, Http1, Target},
 };
 use crate::{body::Body, config::Protocol};
 
@@ -79,11 +79,11 @@ where
         .handshake::<_, Body>(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
-    tokio::spawn(async move {
+    let driver = tokio::spawn(async move {
         // Its errors reach the exchange through the sender.
         let _ = connection.with_upgrades().await;
     });
-    Ok(Connection::Http1(sender))
+    Ok(Connection::Http1(Http1::new(sender, driver.abort_handle())))
 }
 
 async fn http2_handshake<S>(stream: S, target: &Arc<Target>) -> io::Result<Connection>

@@ -1,10 +1,23 @@
 //! Connections to one address, kept open between exchanges, for each worker its own.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::client::conn::{http1, http2};
+use tokio::{task::AbortHandle, time::timeout};
 
-use crate::{body::Body, clock::Coarse, worker::PerWorker};
+use crate::{
+    body::{Body, Progress},
+    clock::Coarse,
+    config,
+    worker::PerWorker,
+};
+
+/// How often a connection is looked at that is not ready for its next exchange yet.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One address of an endpoint.
 pub(super) struct Target {
@@ -16,14 +29,22 @@ pub(super) struct Target {
 }
 
 struct Idle {
-    sender: http1::SendRequest<Body>,
+    connection: Http1,
     since: Coarse,
+}
+
+/// An HTTP/1.1 connection. The task that drives it ends with this: one that waits for an upstream
+/// to read on would wait for as long as that likes.
+pub(super) struct Http1 {
+    pub(super) sender: http1::SendRequest<Body>,
+    /// `None` once it is nobody's any more.
+    driver: Option<AbortHandle>,
 }
 
 /// A connection for one exchange.
 pub(super) enum Connection {
     /// Exclusive, until its response has ended.
-    Http1(http1::SendRequest<Body>),
+    Http1(Http1),
     /// Shared by many exchanges.
     Http2(http2::SendRequest<Body>),
 }
@@ -31,9 +52,36 @@ pub(super) enum Connection {
 /// A connection whose response is still streaming. It returns to the pool through
 /// [`Lease::give_back`]; one that is only dropped is closed.
 pub(crate) struct Lease {
-    sender: http1::SendRequest<Body>,
+    connection: Http1,
     target: Arc<Target>,
-    max_idle: usize,
+    upstream: Arc<config::Upstream>,
+    /// The request's body, which may still be on its way when the response has ended.
+    upload: Option<Arc<Progress>>,
+    /// Whether another exchange may have the connection.
+    reusable: bool,
+}
+
+impl Http1 {
+    pub(super) fn new(sender: http1::SendRequest<Body>, driver: AbortHandle) -> Self {
+        Self { sender, driver: Some(driver) }
+    }
+
+    /// Whether it has been of no use for so long; its task then closes it as TLS asks.
+    fn retires(&mut self, since: Coarse, max_age: Duration) -> bool {
+        let retires = self.sender.is_closed() || since.elapsed() >= max_age;
+        if retires {
+            self.driver = None;
+        }
+        retires
+    }
+}
+
+impl Drop for Http1 {
+    fn drop(&mut self) {
+        if let Some(driver) = &self.driver {
+            driver.abort();
+        }
+    }
 }
 
 impl Target {
@@ -59,9 +107,9 @@ impl Target {
             return Some(Connection::Http2(shared.clone()));
         }
         let mut idle = self.idle.own();
-        while let Some(Idle { sender, .. }) = idle.pop() {
-            if sender.is_ready() {
-                return Some(Connection::Http1(sender));
+        while let Some(Idle { connection, .. }) = idle.pop() {
+            if connection.sender.is_ready() {
+                return Some(Connection::Http1(connection));
             }
         }
         None
@@ -72,16 +120,18 @@ impl Target {
         *self.shared.own() = Some(sender.clone());
     }
 
-    fn put(&self, sender: http1::SendRequest<Body>, max_idle: usize) {
+    fn put(&self, mut connection: Http1, max_idle: usize) {
         let mut idle = self.idle.own();
-        if idle.len() < max_idle && !sender.is_closed() {
-            idle.push(Idle { sender, since: Coarse::now() });
+        if idle.len() < max_idle && !connection.sender.is_closed() {
+            idle.push(Idle { connection, since: Coarse::now() });
+        } else {
+            connection.driver = None;
         }
     }
 
     pub(super) fn sweep(&self, max_age: Duration) {
         for mut idle in self.idle.each() {
-            idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < max_age);
+            idle.retain_mut(|idle| !idle.connection.retires(idle.since, max_age));
         }
         for mut shared in self.shared.each() {
             if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
@@ -93,24 +143,57 @@ impl Target {
 
 impl Lease {
     pub(super) fn new(
-        sender: http1::SendRequest<Body>,
+        connection: Http1,
         target: Arc<Target>,
-        max_idle: usize,
+        upstream: Arc<config::Upstream>,
+        upload: Option<Arc<Progress>>,
     ) -> Self {
-        Self { sender, target, max_idle }
+        Self { connection, target, upstream, upload, reusable: true }
+    }
+
+    /// It is for its present exchange only.
+    pub(super) fn not_again(mut self) -> Self {
+        self.reusable = false;
+        self
     }
 
     /// For the next exchange. Call it once the response has ended well.
-    pub(crate) fn give_back(mut self) {
-        if self.sender.is_ready() {
-            self.target.put(self.sender, self.max_idle);
-        } else if !self.sender.is_closed() {
-            // The connection has yet to notice that the response is over.
-            tokio::spawn(async move {
-                if self.sender.ready().await.is_ok() {
-                    self.target.put(self.sender, self.max_idle);
-                }
-            });
+    pub(crate) fn give_back(self) {
+        if !self.reusable {
+            return;
         }
+        if self.connection.sender.is_ready() {
+            self.put();
+        } else if !self.connection.sender.is_closed() {
+            tokio::spawn(self.settle());
+        }
+    }
+
+    /// The connection has become a raw one, whose ends are held by a tunnel.
+    pub(crate) fn let_go(mut self) {
+        self.connection.driver = None;
+    }
+
+    /// Waits until the connection has noticed that the response is over, and until the request's
+    /// body has gone out too, but not for an upstream that does not read it.
+    async fn settle(mut self) {
+        let begun = Instant::now();
+        loop {
+            let waited = match &self.upload {
+                Some(upload) => upload.untouched(),
+                None => begun.elapsed(),
+            };
+            match timeout(LOOK, self.connection.sender.ready()).await {
+                Ok(Ok(())) => return self.put(),
+                Ok(Err(_)) => return,
+                Err(_) if waited > self.upstream.idle_timeout => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn put(self) {
+        let Self { connection, target, upstream, .. } = self;
+        target.put(connection, upstream.keepalive_max_idle);
     }
 }

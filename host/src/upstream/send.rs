@@ -129,16 +129,17 @@ impl Upstream {
     ) -> Result<Answer, Failed> {
         let address = target.address;
         match connection {
-            Connection::Http1(mut sender) => {
+            Connection::Http1(mut connection) => {
                 *request.version_mut() = Version::HTTP_11;
-                let sending = sender.try_send_request(request);
+                let sending = connection.sender.try_send_request(request);
                 let response = self.head(sending, address, patience).await?;
-                let max_idle = self.config.keepalive_max_idle;
+                let (target, config) = (Arc::clone(target), Arc::clone(&self.config));
+                let lease = Lease::new(connection, target, config, patience.progress.clone());
                 // Who frames a message twice (RFC 9112 §6.3) is not asked again on this connection.
                 let doubtful = response.headers().contains_key(TRANSFER_ENCODING)
                     && response.headers().contains_key(CONTENT_LENGTH);
-                let lease = Lease::new(sender, Arc::clone(target), max_idle);
-                Ok(Answer { response, lease: (!doubtful).then_some(lease) })
+                let lease = if doubtful { lease.not_again() } else { lease };
+                Ok(Answer { response, lease: Some(lease) })
             }
             Connection::Http2(mut sender) => {
                 *request.version_mut() = Version::HTTP_2;
@@ -171,16 +172,18 @@ impl Upstream {
         patience: &Patience,
     ) -> Result<Response<Incoming>, Failed> {
         let limit = self.config.first_byte_timeout;
-        let timed_out = Failed::Sent(UpstreamError::TimedOut { address, limit });
         let sent = match &patience.progress {
             None => {
                 let own = Instant::now() + limit;
                 let until = patience.deadline.map_or(own, |deadline| deadline.min(own));
-                timeout_at(until.into(), sending).await.map_err(|_| timed_out)?
+                let timed_out = |_| Failed::Sent(UpstreamError::TimedOut { address, limit });
+                timeout_at(until.into(), sending).await.map_err(timed_out)?
             }
             Some(progress) => tokio::select! {
                 sent = sending => sent,
-                () = self.out_of_patience(progress, patience.deadline) => return Err(timed_out),
+                error = self.out_of_patience(address, progress, patience.deadline) => {
+                    return Err(Failed::Sent(error));
+                }
             },
         };
         sent.map_err(|mut error| match error.take_message() {
@@ -191,14 +194,28 @@ impl Upstream {
         })
     }
 
-    /// Ends when the upstream has had its time since the end of the request body, or at the
-    /// exchange's end. While the body streams, its own idle time-out watches over it.
-    async fn out_of_patience(&self, progress: &Progress, deadline: Option<Instant>) {
-        let limit = self.config.first_byte_timeout;
+    /// Ends when the upstream has had its time since the end of the request body, at the exchange's
+    /// end, or when the upstream has left the body alone for too long. While the client is waited
+    /// for, the body's own idle time-out watches over it.
+    async fn out_of_patience(
+        &self,
+        address: SocketAddr,
+        progress: &Progress,
+        deadline: Option<Instant>,
+    ) -> UpstreamError {
         loop {
-            let waited = progress.since_end().unwrap_or_default();
+            let (waited, limit, error) = match progress.since_end() {
+                Some(waited) => {
+                    let limit = self.config.first_byte_timeout;
+                    (waited, limit, UpstreamError::TimedOut { address, limit })
+                }
+                None => {
+                    let limit = self.config.idle_timeout;
+                    (progress.untouched(), limit, UpstreamError::Stalled { address, limit })
+                }
+            };
             if waited >= limit || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return;
+                return error;
             }
             // The coarse clock lags by a tick; one more look after it has moved.
             let left = (limit - waited).max(std::time::Duration::from_millis(5));

@@ -2,20 +2,22 @@
 
 use std::time::Instant;
 
+use tokio::{io::AsyncReadExt, net::TcpListener};
 use tollgate_tests::{
     Recorder, Upstream,
-    client::request,
+    client::{full, request, request_with},
     recorder::{
         Act::{Close, Head, Send},
         OK,
     },
+    wait,
 };
 
 use super::before;
 
 /// An address where nobody listens.
 async fn nobody() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
@@ -165,5 +167,26 @@ async fn the_time_of_a_route_bounds_the_whole_exchange() {
     ))
     .await;
     assert_eq!(gateway.get("/", &[]).await.problem(), "504 upstream-timeout");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_read_a_body_on_is_a_504_problem_and_let_go() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let gateway = before(&format!("\"{address}\""), "timeouts: { idle: 1s }").await;
+    // More than the buffers on the way hold.
+    let body = request_with("POST", "/", &[], full(vec![b'x'; 64 << 20]));
+    let mut client = gateway.connect().await;
+    let (reply, mut stream) = tokio::join!(client.send(body), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 100]).await.unwrap();
+        stream
+    });
+    assert_eq!(reply.problem(), "504 upstream-timeout");
+    let mut rest = Vec::new();
+    // It ends, in whichever way.
+    let _ = wait::within("the connection's end", stream.read_to_end(&mut rest)).await;
+    assert!(rest.len() < 64 << 20);
     gateway.stop().await;
 }

@@ -93,7 +93,7 @@ pub(in crate::config) struct TimeoutsFile {
     /// From the request's last byte to the response head.
     #[schemars(extend("default" = "30s"))]
     pub(in crate::config) first_byte: Option<DurationText>,
-    /// Between two pieces of a body.
+    /// Between two pieces of a response body, and for bytes of a request body to be taken up.
     #[schemars(extend("default" = "60s"))]
     pub(in crate::config) idle: Option<DurationText>,
 }

@@ -142,7 +142,7 @@ fn call_error(error: &UpstreamError) -> CallError {
         UpstreamError::Unreachable { source, .. } if source.kind() == ErrorKind::TimedOut => {
             CallError::TimedOut
         }
-        UpstreamError::TimedOut { .. } => CallError::TimedOut,
+        UpstreamError::TimedOut { .. } | UpstreamError::Stalled { .. } => CallError::TimedOut,
         UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => {
             CallError::Unreachable(text)
         }
