@@ -2,7 +2,7 @@
 
 mod chunks;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crate::{
     config::OnError,
@@ -147,6 +147,7 @@ impl Chain {
 
     /// Tells every plugin that the request has reached how it ended.
     pub(crate) async fn on_finish(&self, mut exchange: Exchange, outcome: &Outcome) -> Exchange {
+        exchange.clock = Instant::now();
         let reached = exchange.reached;
         for (place, listed) in self.uses[..reached].iter().enumerate() {
             let plugin = listed.chosen(place, &exchange);

@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(crate) id: HeaderValue,
     pub(crate) started: Instant,
     pub(crate) deadline: Instant,
+    /// When the next hook begins; read once between two hooks.
+    pub(crate) clock: Instant,
     common: Common,
     /// There in the views of bodies that stream: nothing of a head can be changed any more.
     pub(crate) view: Option<View>,
@@ -126,6 +128,7 @@ impl Exchange {
             id,
             started,
             deadline: started + CHAIN_TIMEOUT,
+            clock: started,
             common: Common::default(),
             view: None,
             reached: 0,
@@ -157,6 +160,7 @@ impl Exchange {
             id: self.id.clone(),
             started: self.started,
             deadline: self.deadline,
+            clock: self.clock,
             common: self.common.share(),
             view: Some(View::default()),
             reached: self.reached,
@@ -234,12 +238,19 @@ impl State {
         Some(Bound { at: self.deadline, limit })
     }
 
-    /// Where the exchange has no bound of its own, its plugins get their time once more: after the
-    /// upstream has had its own, and for each piece of a body.
+    /// The plugins' turn comes again: after the upstream has had its own time, and for each piece
+    /// of a body. Where the exchange has no bound of its own, they get theirs once more.
     pub(crate) fn renew_time_of_plugins(&mut self) {
+        self.clock = Instant::now();
         if self.route.as_ref().is_some_and(|route| route.timeout.is_none()) {
-            self.deadline = Instant::now() + CHAIN_TIMEOUT;
+            self.deadline = self.clock + CHAIN_TIMEOUT;
         }
+    }
+
+    /// How long the hook took that ends now; the next one begins.
+    pub(crate) fn end_hook(&mut self) -> Duration {
+        let began = std::mem::replace(&mut self.clock, Instant::now());
+        self.clock.saturating_duration_since(began)
     }
 
     /// Answers with a problem, whatever stood as the answer before.

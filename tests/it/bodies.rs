@@ -3,7 +3,6 @@
 mod pieces;
 pub(crate) mod pressure;
 mod sizes;
-mod uploads;
 
 use std::{
     convert::Infallible,

@@ -1,6 +1,6 @@
 //! A copy of an exchange's request, to look at.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{Exchange, State};
 
@@ -21,6 +21,7 @@ impl Exchange {
             id: self.id.clone(),
             started: self.started,
             deadline: self.deadline,
+            clock: Instant::now(),
             recode: self.recode,
             common: self.common.copy(),
             view: None,

@@ -184,12 +184,7 @@ fn redirect(exchange: &mut Exchange, status: StatusCode, location: &Template) {
 }
 
 /// The upstream agrees to another protocol: from here on bytes are joined, not read.
-fn switch(
-    exchange: &mut Exchange,
-    upstream: &Upstream,
-    answer: Answer,
-    wishes: Wishes,
-) {
+fn switch(exchange: &mut Exchange, upstream: &Upstream, answer: Answer, wishes: Wishes) {
     let Answer { mut response, lease } = answer;
     let Some((tunnel, _)) = wishes.tunnel else {
         let upstream = upstream.name.to_string();

@@ -138,6 +138,9 @@ impl Served {
     }
 }
 
+/// Field lines that hyper takes in a head unless told otherwise.
+const HYPERS_MAX_HEADERS: usize = 100;
+
 fn builder(limits: &Limits, detected: &Detected) -> auto::Builder<Streams> {
     let mut builder = auto::Builder::new(Streams { idle: limits.body_idle });
     builder
@@ -145,8 +148,11 @@ fn builder(limits: &Limits, detected: &Detected) -> auto::Builder<Streams> {
         .timer(TokioTimer::new())
         // The watch times heads, and without a timer for each.
         .header_read_timeout(None)
-        .max_headers(limits.max_headers)
         .max_buf_size(limits.max_header_bytes);
+    // To say it costs an array of that length for each head.
+    if limits.max_headers != HYPERS_MAX_HEADERS {
+        builder.http1().max_headers(limits.max_headers);
+    }
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -185,15 +185,14 @@ impl Use {
         duration: &Histogram,
         hook: H,
     ) -> (Exchange, Result<H::Output, HookError>) {
-        let started = Instant::now();
         let deadline = exchange.deadline;
         let mut lease = match before(deadline, self.lease()).await {
             Some(Ok(lease)) => lease,
             Some(Err(error)) => return (exchange, Err(self.counted(error))),
             None => return (exchange, Err(self.counted(HookError::Busy))),
         };
-        let (exchange, result) = lease.call(exchange, hook).await;
-        duration.observe(started.elapsed().as_secs_f64());
+        let (mut exchange, result) = lease.call(exchange, hook).await;
+        duration.observe(exchange.end_hook().as_secs_f64());
         (exchange, result.map_err(|error| self.counted(error)))
     }
 

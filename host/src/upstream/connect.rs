@@ -23,9 +23,6 @@ use crate::{body::Body, config::Protocol};
 /// Largest response head, in bytes.
 const MAX_RESPONSE_HEAD: usize = 256 * 1024;
 
-/// Field lines of a response head.
-const MAX_RESPONSE_FIELDS: usize = 256;
-
 /// Receive window of an HTTP/2 stream and connection, in bytes.
 const HTTP2_WINDOW: u32 = 1 << 20;
 
@@ -73,9 +70,10 @@ async fn http1_handshake<S>(stream: S) -> io::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    // Of field lines a response has at most as many as the library allows by itself, 100: to say
+    // another number costs an array of that length for each head.
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_RESPONSE_HEAD)
-        .max_headers(MAX_RESPONSE_FIELDS)
         .handshake::<_, Body>(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;

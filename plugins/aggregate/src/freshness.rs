@@ -27,7 +27,6 @@ impl Freshness {
     /// Adds the rules of a part. One that says nothing about its age is not fresh at all.
     pub(crate) fn add(&mut self, response: &Response) {
         let control = response.header("cache-control").unwrap_or_default();
-        let age = response.header("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
         let mut max_age: Option<u64> = None;
         for directive in control.split(',') {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
@@ -43,7 +42,10 @@ impl Freshness {
                 _ => (),
             }
         }
-        self.max_age = self.max_age.min(max_age.unwrap_or(0).saturating_sub(age));
+        let max_age = max_age.unwrap_or(0);
+        let age = || response.header("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+        let left = if max_age == 0 { 0 } else { max_age.saturating_sub(age()) };
+        self.max_age = self.max_age.min(left);
     }
 
     /// Adds a part that is only a stand-in, and may be better at the next request.

@@ -143,7 +143,7 @@ async fn an_upstream_that_comes_back_is_used_again() {
     let place = nobody().await;
     let gateway = before(&format!("\"{place}\""), "").await;
     assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-unreachable");
-    let listener = tokio::net::TcpListener::bind(&place).await.unwrap();
+    let listener = TcpListener::bind(&place).await.unwrap();
     let serving = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         // Not before it is asked: an answer to nothing is none.
