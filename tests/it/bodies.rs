@@ -3,6 +3,7 @@
 mod pieces;
 pub(crate) mod pressure;
 mod sizes;
+mod uploads;
 
 use std::{
     convert::Infallible,

@@ -1,0 +1,38 @@
+//! Request bodies that outlive their response.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tollgate_tests::{raw::status, wait};
+
+use super::before;
+
+#[tokio::test]
+async fn an_upload_goes_on_after_its_response_for_longer_than_a_head_may_take() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = before(&listener.local_addr().unwrap(), "header_timeout: 1s").await;
+    let mut client = gateway.raw().await;
+    client.send("POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 30\r\n\r\n0123456789").await;
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"0123456789") {
+        assert_ne!(upstream.read_buf(&mut received).await.unwrap(), 0);
+    }
+    upstream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\ntaken").await.unwrap();
+    let response = client.response().await;
+    assert!(response.ends_with("taken"), "{response}");
+
+    // Another client shows that the time for a head is up.
+    let refused = gateway.raw_exchange("GET / HT").await;
+    assert_eq!(status(&refused), 408, "{refused}");
+
+    client.send("01234567890123456789").await;
+    while !received.ends_with(b"012345678901234567890123456789") {
+        let read = wait::within("the upload's end", upstream.read_buf(&mut received)).await;
+        assert_ne!(read.unwrap(), 0, "it was cut off");
+    }
+    client.send("GET /ping HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(client.response().await.ends_with("pong"));
+    gateway.stop().await;
+}
