@@ -30,7 +30,7 @@ impl Bench {
     ///
     /// The configuration is faulty.
     pub fn new(config: &Path) -> Self {
-        let options = Options { config: config.to_owned(), compiled_cache: None, log: None };
+        let options = Options { config: config.to_owned(), cache: None, offline: true, log: None };
         let builder = server::builder(&options).expect("the machine runs the engine");
         let runtime = server::runtime().expect("a runtime");
         let current = runtime

@@ -131,7 +131,8 @@ impl Bench {
     fn new(options: &Options, clock: Stated) -> Result<Self, String> {
         let server = server::Options {
             config: options.cases.clone(),
-            compiled_cache: options.cache.clone(),
+            cache: options.cache.clone(),
+            offline: true,
             log: None,
         };
         let time = Time::Stated(clock.clone());

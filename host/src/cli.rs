@@ -57,13 +57,13 @@ struct ConfigArgument {
     config: PathBuf,
 }
 
-/// Where compiled plugins are kept.
+/// Where compiled and fetched plugins are kept.
 #[derive(Clone, clap::Args)]
 struct CacheArgument {
-    /// Folder for compiled plugins [default: tollgate in the user's cache folder]
+    /// Folder for compiled and fetched plugins [default: tollgate in the user's cache folder]
     #[arg(long, env = "TOLLGATE_CACHE", value_name = "FOLDER")]
     cache: Option<PathBuf>,
-    /// Compile every plugin at each start
+    /// Compile and fetch every plugin at each start
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
 }

@@ -10,6 +10,7 @@ mod file;
 pub(crate) mod other;
 mod plugin_config;
 mod pointer;
+mod registries;
 pub mod schema;
 mod structure;
 mod substitute;
@@ -30,7 +31,7 @@ use std::{
 use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
 use ipnet::IpNet;
 
-use crate::router::Match;
+use crate::{registry::Reference, router::Match};
 
 pub(crate) use self::fault::sort as sort_faults;
 pub use self::{
@@ -39,6 +40,7 @@ pub use self::{
     fault::{Fault, Faults},
     plugin_config::plugin_config_faults,
     pointer::{Place, Pointer, Step},
+    registries::{Registry, Source},
     template::{BadTemplate, Template},
 };
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Absolute, or relative to the process; watched for changed components.
     pub plugin_directory: PathBuf,
+    /// How registries are spoken to, by host and port; those that the file names.
+    pub registries: BTreeMap<String, Registry>,
     /// Every distinct use of a plugin; routes refer to them by index.
     pub uses: Vec<Use>,
     pub upstreams: BTreeMap<String, Arc<Upstream>>,
@@ -136,8 +140,9 @@ pub struct Use {
     /// Whose rate limits it has: those of its `plugins` entry, or its own where it stands in a
     /// route only.
     pub scope: String,
-    /// The component file, in the plugin directory or where the configuration says.
-    pub component: PathBuf,
+    pub component: Source,
+    /// Where the component is named in the file.
+    pub component_at: Pointer,
     /// As the plugin's `configure` gets it.
     pub config: serde_json::Value,
     pub grants: Grants,
@@ -153,11 +158,35 @@ pub struct Use {
     pub config_at: Pointer,
 }
 
+impl Config {
+    /// Artifacts in registries that uses and their canaries name, with the place of each.
+    pub fn references(&self) -> impl Iterator<Item = (&Reference, Pointer)> {
+        self.uses.iter().flat_map(Use::references)
+    }
+
+    /// The file beside this one that pins tags.
+    pub fn lock(&self) -> PathBuf {
+        self.document.beside("lock")
+    }
+}
+
 impl Use {
+    /// Artifacts in registries that it and its canary name, with the place of each.
+    pub fn references(&self) -> impl Iterator<Item = (&Reference, Pointer)> {
+        let own = (&self.component, self.component_at.clone());
+        let canary = self.canary.as_ref();
+        let canary = canary.map(|canary| (&canary.component, canary.at.key("component")));
+        [own].into_iter().chain(canary).filter_map(|(source, at)| Some((source.reference()?, at)))
+    }
+
     /// What tells it from other uses, whatever the place in the file.
     pub fn identity(&self) -> String {
-        let mut nowhere =
-            Self { at: Pointer::default(), config_at: Pointer::default(), ..self.clone() };
+        let mut nowhere = Self {
+            at: Pointer::default(),
+            component_at: Pointer::default(),
+            config_at: Pointer::default(),
+            ..self.clone()
+        };
         if let Some(canary) = &mut nowhere.canary {
             canary.at = Pointer::default();
         }

@@ -103,7 +103,7 @@ fn tell_route(text: &mut String, config: &Config, route: &Route, head: &Head<'_>
 fn tell_use(text: &mut String, config: &Config, position: usize, use_: &Use) {
     let place = config.document.place(&use_.at);
     let name = if position == 1 { "plugins" } else { "" };
-    let title = format!("{position}. {} ({})", use_.name, use_.component.display());
+    let title = format!("{position}. {} ({})", use_.name, use_.component);
     line(text, name, &format!("{title} at {}:{place}", config.document.file()));
     let on_error = match use_.on_error {
         OnError::Reject => "if it fails: 503",

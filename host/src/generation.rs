@@ -3,6 +3,7 @@
 
 mod build;
 mod canary;
+mod components;
 
 use std::{
     collections::HashMap,

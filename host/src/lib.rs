@@ -16,6 +16,7 @@ mod exchange;
 pub mod router;
 mod forwarding;
 mod chain;
+pub mod registry;
 pub mod plugin;
 mod bounded;
 mod store;

@@ -25,7 +25,7 @@ pub(crate) use self::{
     hook::{HookError, Outcome, Side, Verdict},
     quarantine::{Quarantine, Trial},
     time::{Stated, Time},
-    usage::{Shared, Use},
+    usage::{Origin, Shared, Use},
 };
 pub use self::{
     component::{Component, Components, LoadError, Manifest},

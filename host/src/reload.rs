@@ -114,7 +114,7 @@ impl Reloader {
     }
 
     async fn run(mut self, mut triggers: mpsc::Receiver<Trigger>, mut files: Files) {
-        files.follow(&self.seen, &self.gateway.current().config.plugin_directory);
+        files.follow(&self.seen, &self.gateway.current().config);
         let mut housekeeping = interval(HOUSEKEEPING);
         loop {
             let trigger = tokio::select! {
@@ -131,7 +131,7 @@ impl Reloader {
             let Some(trigger) = trigger else { return };
             let (by, replies) = gather(trigger, &mut triggers).await;
             let outcome = self.reload(by).await;
-            files.follow(&self.seen, &self.gateway.current().config.plugin_directory);
+            files.follow(&self.seen, &self.gateway.current().config);
             for reply in replies {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(outcome.clone());

@@ -26,6 +26,7 @@ use crate::{
     generation::{Builder, Draft, Failure},
     listener::Sockets,
     plugin::{Components, Engine, Shared, Time},
+    registry::Registries,
     reload::{self, Reloader},
     telemetry::{self, Metrics},
     upstream::Resolver,
@@ -35,8 +36,10 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Options {
     pub config: PathBuf,
-    /// The folder for compiled plugins; `None`: each start compiles.
-    pub compiled_cache: Option<PathBuf>,
+    /// The folder for compiled and fetched plugins; `None`: each start compiles and fetches.
+    pub cache: Option<PathBuf>,
+    /// Registries are not asked.
+    pub offline: bool,
     /// Stands in for `telemetry.log.level`.
     pub log: Option<String>,
 }
@@ -63,13 +66,16 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     let control = runtime()?;
     let mut builder = builder(options)?;
     let draft = Draft::read(&options.config);
+    // Before components are fetched, which may take a while.
+    if let Ok(config) = &draft.config {
+        start_log(options, config);
+    }
     let workers = draft.config.as_ref().ok().and_then(|config| config.workers);
     builder.workers = workers.map_or_else(available, NonZeroUsize::get);
     let generation = control
         .block_on(builder.build(draft, None))
         .map_err(|failure: Failure| Failed::Config(failure.to_string()))?;
     let config = generation.config.clone();
-    start_log(options, &config);
     builder.metrics.generation.set(1);
     builder.shared.resize(&config);
     builder.metrics.start_time.set(now());
@@ -147,7 +153,8 @@ pub(crate) fn builder_with(options: &Options, time: Time) -> Result<Builder, Fai
     let engine = engine.with_time(time.clone());
     let metrics = Metrics::new().map_err(|error| Failed::Start(error.to_string()))?;
     Ok(Builder {
-        components: Components::new(engine, options.compiled_cache.as_deref()),
+        components: Components::new(engine, options.cache.as_deref()),
+        registries: Registries::new(options.cache.as_deref(), options.offline),
         shared: Arc::new(Shared::new(&metrics, &time)),
         metrics: Arc::new(metrics),
         resolver: Resolver::new(),

@@ -59,6 +59,8 @@ fn plugin(plugin: &Use) -> Value {
         "name": plugin.name(),
         "plugin": manifest.name,
         "version": manifest.version,
+        "source": plugin.origin.source.to_string(),
+        "artifact": plugin.origin.artifact,
         "digest": format!("sha256:{}", plugin.component.digest),
         "bytes": plugin.component.size,
         "on_error": plugin.on_error.as_str(),

@@ -4,6 +4,10 @@ mod bench;
 mod build;
 mod create;
 mod inspect;
+mod lock;
+mod pull;
+mod push;
+mod registry;
 mod test;
 
 use std::{path::Path, sync::Arc};
@@ -28,6 +32,12 @@ pub(super) enum Command {
     Test(test::Arguments),
     /// Measure what each hook of a component costs, by the code that runs it in production
     Bench(bench::Arguments),
+    /// Bring a component to an OCI registry, and print the reference with its digest
+    Push(push::Arguments),
+    /// Fetch a component from an OCI registry into a file
+    Pull(pull::Arguments),
+    /// Pin the tags that a configuration names to digests, and fetch what it needs
+    Lock(lock::Arguments),
 }
 
 impl Command {
@@ -38,6 +48,9 @@ impl Command {
             Self::Inspect(arguments) => arguments.run(),
             Self::Test(arguments) => arguments.run(),
             Self::Bench(arguments) => arguments.run(),
+            Self::Push(arguments) => arguments.run(),
+            Self::Pull(arguments) => arguments.run(),
+            Self::Lock(arguments) => arguments.run(),
         }
     }
 }

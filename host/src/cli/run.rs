@@ -20,7 +20,8 @@ impl Arguments {
         check_exists(&self.config.config)?;
         let options = Options {
             config: self.config.config,
-            compiled_cache: self.cache.folder(),
+            cache: self.cache.folder(),
+            offline: false,
             log: self.log,
         };
         server::run(&options, announce).map_err(|failed| failed.to_string())

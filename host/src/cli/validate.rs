@@ -9,17 +9,17 @@ pub(super) struct Arguments {
     config: ConfigArgument,
     #[command(flatten)]
     cache: CacheArgument,
-    /// Contact nothing. In this version no check does; the flag is there for scripts
+    /// Contact nothing: what is kept of fetched plugins and pinned in the lock has to do
     #[arg(long)]
     offline: bool,
 }
 
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
-        let Self { config, cache, offline: _ } = self;
+        let Self { config, cache, offline } = self;
         check_exists(&config.config)?;
         let options =
-            Options { config: config.config.clone(), compiled_cache: cache.folder(), log: None };
+            Options { config: config.config.clone(), cache: cache.folder(), offline, log: None };
         let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
         let runtime = server::runtime().map_err(|failed| failed.to_string())?;
         let checked = runtime.block_on(builder.check(&config.config));

@@ -8,6 +8,7 @@ mod containment;
 mod listeners;
 mod matching;
 mod plugins;
+mod registries;
 mod routes;
 mod settings;
 mod stores;
@@ -42,6 +43,7 @@ pub(super) fn check(document: Document, found: Vec<Fault>) -> (Config, Vec<Fault
         workers: file.workers.and_then(std::num::NonZeroUsize::new),
         trusted_proxies: listeners::check_proxies(&root.key("trusted_proxies"), &file),
         plugin_directory,
+        registries: registries::check(&root.key("registries"), &file),
         stores: stores::check(&root.key("stores"), &file, &uses),
         cache: stores::check_cache(&root.key("cache"), file.cache.as_ref()),
         uses,

@@ -1,8 +1,8 @@
 //! How far the trouble of one plugin goes.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use super::pointer::Pointer;
+use super::{Source, pointer::Pointer};
 
 /// Who shares an instance of a use.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -47,7 +47,7 @@ impl Default for Quarantine {
 /// Another version of a use's component, for a part of the clients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canary {
-    pub component: PathBuf,
+    pub component: Source,
     /// `None`: as the use's.
     pub config: Option<serde_json::Value>,
     /// The share of the clients, 0.0 to 1.0.

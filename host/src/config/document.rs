@@ -115,6 +115,12 @@ impl Document {
         self.folder.join(path)
     }
 
+    /// The file beside this one that has its name with another extension.
+    pub fn beside(&self, extension: &str) -> PathBuf {
+        let name = Path::new(&self.file).file_name().unwrap_or_default();
+        self.folder.join(name).with_extension(extension)
+    }
+
     /// Where the value stands; where it is missing, what it is missing from.
     pub fn place(&self, at: &Pointer) -> Place {
         self.nearest(at).0.place

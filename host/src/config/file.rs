@@ -7,6 +7,7 @@
 mod containment;
 mod listeners;
 mod plugins;
+mod registries;
 mod upstreams;
 mod stores;
 mod routes;
@@ -26,6 +27,7 @@ pub(super) use self::{
         RedirectToHttpsFile, RedirectToHttpsTableFile, TlsVersionFile,
     },
     plugins::{GrantsFile, OnErrorFile, PluginFile, UseFile, UseLimitsFile, UseTableFile},
+    registries::RegistryFile,
     routes::{ConditionFile, ConditionTableFile, MatchFile, RedirectFile, RespondFile, RouteFile},
     settings::{
         AccessLogFile, AccessLogFormatFile, Http2File, LimitsFile, LogFormatFile, TelemetryFile,
@@ -66,6 +68,9 @@ pub(super) struct File {
     /// Where components named without a path are; watched for changes.
     #[schemars(extend("default" = "plugins"))]
     pub(super) plugin_directory: Option<String>,
+    /// How OCI registries are spoken to, by host and port as `component` has them; for those that need
+    /// more than TLS and what `docker login` has left.
+    pub(super) registries: Option<Table<RegistryFile>>,
     /// Plugins with their configuration, by the names that routes list.
     pub(super) plugins: Option<Table<PluginFile>>,
     /// The servers that requests are forwarded to, by name.

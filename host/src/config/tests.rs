@@ -120,8 +120,8 @@ fn the_documented_file_is_accepted() {
 
     let names: Vec<_> = config.uses.iter().map(|use_| use_.name.as_str()).collect();
     assert_eq!(names, ["auth", "per-user", "per-user", "cors"]);
-    assert_eq!(config.uses[0].component, Path::new("etc/plugins/jwt.wasm"));
-    assert_eq!(config.uses[1].component, Path::new("etc/./rate-limit.wasm"));
+    assert_eq!(config.uses[0].component, Source::File("etc/plugins/jwt.wasm".into()));
+    assert_eq!(config.uses[1].component, Source::File("etc/./rate-limit.wasm".into()));
     assert_eq!(config.uses[2].on_error, OnError::Skip);
     assert_eq!(config.uses[3].config, json!({ "origins": ["https://app.example"] }));
 
@@ -188,7 +188,7 @@ fn a_complete_file_with_many_slips_prints_them_all() {
         ("upstreams: [idp]", "upstreams: [ipd]"),
         ("on_error: reject", "on_error: rejct"),
         ("cpu: 10ms", "cpu: 10"),
-        ("{ component: ./rate-limit.wasm }", "{ component: oci://x/y@sha256:00 }"),
+        ("{ component: ./rate-limit.wasm }", "{ component: oci://x.y/z@sha256:00 }"),
         ("weight: 3", "weight: 0"),
         ("protocol: http1", "protocol: h2"),
         ("verify: true", "verify: yes"),
@@ -223,7 +223,7 @@ fn a_complete_file_with_many_slips_prints_them_all() {
             "tollgate.yaml:24:27: plugins.auth.grants.upstreams[0]: no upstream is called \"ipd\"; did you mean \"idp\"?",
             "tollgate.yaml:25:15: plugins.auth.on_error: must be `reject` or `skip`; did you mean \"reject\"?",
             "tollgate.yaml:27:20: plugins.auth.limits.cpu: must be a duration such as `250ms`, `10s`, `5m` or `1h`",
-            "tollgate.yaml:28:26: plugins.per-user.component: not supported by this version",
+            "tollgate.yaml:28:26: plugins.per-user.component: a digest is `sha256:` and 64 hexadecimal digits in lower case",
             "tollgate.yaml:31:72: upstreams.orders.endpoints[1].weight: must be at least 1",
             "tollgate.yaml:32:15: upstreams.orders.protocol: must be `http1`, `http2` or `auto`",
             "tollgate.yaml:33:100: upstreams.orders.tls.verify: must be `true` or `false`",
@@ -542,7 +542,7 @@ plugins:
     assert_eq!(config.admin.token, Some(Secret("from-file".to_owned())));
     assert_eq!(config.limits.max_headers, 12_345);
     assert_eq!(config.limits.max_uri_bytes, 4096);
-    assert_eq!(config.uses[0].component, Path::new("plugins/word.wasm"));
+    assert_eq!(config.uses[0].component, Source::File("plugins/word.wasm".into()));
     let expected =
         json!({ "bare": 12345, "quoted": "12345", "escaped": "${WORD}", "plain": "$WORD" });
     assert_eq!(config.uses[0].config, expected);
@@ -840,6 +840,55 @@ fn some_times_may_be_none() {
         "listeners: [{ address: 127.0.0.1:0 }]\ndrain_delay: never\n",
         &[
             "tollgate.yaml:2:14: drain_delay: must be `none` or a duration such as `250ms`, `10s`, `5m` or `1h`",
+        ],
+    );
+}
+
+#[test]
+fn components_may_be_in_registries_and_registries_have_settings() {
+    let config = check_ok(
+        "listeners: [{ address: 127.0.0.1:0 }]
+registries:
+  ghcr.io: { username: ann, password: secret }
+  localhost:5000: { plain_http: false, ca: ca.pem }
+plugins:
+  p:
+    component: oci://ghcr.io/acme/word:1.2
+    canary: { component: oci://localhost:5000/word:2, percent: 1 }
+",
+    );
+    assert_eq!(config.uses[0].component.to_string(), "oci://ghcr.io/acme/word:1.2");
+    let references = config.references().map(|(reference, at)| format!("{at} {reference}"));
+    let expected = [
+        "plugins.p.component oci://ghcr.io/acme/word:1.2",
+        "plugins.p.canary.component oci://localhost:5000/word:2",
+    ];
+    assert_eq!(references.collect::<Vec<_>>(), expected);
+    let ghcr = &config.registries["ghcr.io"];
+    assert_eq!(ghcr.credentials, Some(("ann".to_owned(), Secret("secret".to_owned()))));
+    let local = &config.registries["localhost:5000"];
+    assert_eq!(
+        (local.plain_http, local.ca.as_deref()),
+        (Some(false), Some(Path::new("etc/ca.pem")))
+    );
+    assert_eq!(config.lock(), Path::new("etc/tollgate.lock"));
+}
+
+#[test]
+fn slips_in_registries_are_faults() {
+    check_faults(
+        "listeners: [{ address: 127.0.0.1:0 }]
+registries:
+  https://ghcr.io: {}
+  a.b: { username: ann }
+  b.c: { password: secret }
+  c.d: { plain_http: true, ca: ca.pem }
+",
+        &[
+            "tollgate.yaml:3:3: registries.https://ghcr.io: a registry is named by host and port as in `component`, such as `ghcr.io`",
+            "tollgate.yaml:4:20: registries.a.b.username: needs `password`",
+            "tollgate.yaml:5:20: registries.b.c.password: needs `username`",
+            "tollgate.yaml:6:32: registries.c.d.ca: is for TLS, which `plain_http` turns off",
         ],
     );
 }

@@ -12,12 +12,13 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 
-use super::{End, Generation, Route};
+use super::{End, Generation, Route, components::Fetches};
 use crate::{
     chain::Chain,
-    config::{self, Action, Config, Fault, Pointer},
+    config::{self, Action, Config, Fault, Pointer, Source},
     listener,
-    plugin::{Component, Components, HookError, LoadError, Shared, Use},
+    plugin::{Component, Components, HookError, Origin, Shared, Use},
+    registry::Registries,
     reload::Stamps,
     router::Router,
     telemetry::{AccessLog, Metrics, RouteMetrics},
@@ -30,11 +31,15 @@ const RESOLVED_AT_ONCE: usize = 8;
 /// What generations share, and are built with.
 pub(crate) struct Builder {
     pub(crate) components: Components,
+    pub(crate) registries: Registries,
     pub(crate) shared: Arc<Shared>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) resolver: Resolver,
     pub(crate) workers: usize,
 }
+
+/// A component, and where it comes from.
+pub(super) type Loaded = (Arc<Component>, Origin);
 
 /// Lines of one plugin's refusal that are shown.
 const MAX_REASONS: usize = 20;
@@ -53,9 +58,10 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    fn of(config: &Config, uses: &[Arc<Use>]) -> Self {
+    fn of(config: &Config, uses: &[Arc<Use>], fetches: &Fetches) -> Self {
         let pairs = config.uses.iter().zip(uses);
         let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
+        let warnings = warnings.chain(fetches.unpinned(config));
         Self {
             routes: config.routes.len(),
             uses: config.uses.len(),
@@ -134,14 +140,18 @@ impl Builder {
     pub(crate) async fn assemble(
         &self,
         config: Config,
-        stamps: Stamps,
+        mut stamps: Stamps,
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
-        let uses = self.uses(&config).await?;
+        let fetches = self.fetch(&config, |_| true).await?;
+        let uses = self.uses(&config, &fetches).await?;
         let upstreams = self.upstreams(&config, previous, &stamps).await?;
         let router = self.router(&config, &uses, &upstreams)?;
         let access_log = self.access_log(&config, previous)?;
         let tls = tls(&config)?;
+        // Only what runs is pinned. The change is not one that asks for a reload.
+        self.registries.save(&fetches.lock);
+        stamps.renew(fetches.lock.path());
         Ok(Generation {
             number: previous.map_or(1, |previous| previous.number + 1),
             since: SystemTime::now(),
@@ -164,7 +174,13 @@ impl Builder {
         let is_sound = |plugin: &config::Use| {
             !faults.iter().any(|f| f.is_within(&plugin.at) || f.is_within(&plugin.config_at))
         };
-        let (uses, found) = self.prove_each(&config, is_sound).await;
+        let (uses, found, fetches) = match self.fetch(&config, is_sound).await {
+            Ok(fetches) => {
+                let (uses, found) = self.prove_each(&config, &fetches, is_sound).await;
+                (uses, found, Some(fetches))
+            }
+            Err(Failure(found)) => (Vec::new(), found, None),
+        };
         if !faults.is_empty() {
             faults.extend(found);
             config::sort_faults(&mut faults);
@@ -181,12 +197,15 @@ impl Builder {
         faults.extend(tls.err().into_iter().flat_map(|failure| failure.0));
         faults.extend(access_log.err().into_iter().flat_map(|failure| failure.0));
         faults.extend(found);
-        if faults.is_empty() { Ok(Summary::of(&config, &uses)) } else { Err(Failure(faults)) }
+        match fetches {
+            Some(fetches) if faults.is_empty() => Ok(Summary::of(&config, &uses, &fetches)),
+            _ => Err(Failure(faults)),
+        }
     }
 
     /// Loads, links and configures every use; all their faults together.
-    pub(crate) async fn uses(&self, config: &Config) -> Result<Vec<Arc<Use>>, Failure> {
-        let (uses, faults) = self.prove_each(config, |_| true).await;
+    async fn uses(&self, config: &Config, fetches: &Fetches) -> Result<Vec<Arc<Use>>, Failure> {
+        let (uses, faults) = self.prove_each(config, fetches, |_| true).await;
         if faults.is_empty() { Ok(uses) } else { Err(Failure(faults)) }
     }
 
@@ -194,19 +213,23 @@ impl Builder {
     async fn prove_each(
         &self,
         config: &Config,
+        fetches: &Fetches,
         wanted: impl Fn(&config::Use) -> bool,
     ) -> (Vec<Arc<Use>>, Vec<Fault>) {
         let mut faults = Vec::new();
         let mut uses = Vec::new();
-        let mut loaded: HashMap<&Path, Result<Arc<Component>, String>> = HashMap::new();
+        let mut loaded: HashMap<&Source, Result<Loaded, Fault>> = HashMap::new();
         for plugin in config.uses.iter().filter(|plugin| wanted(plugin)) {
-            if !loaded.contains_key(plugin.component.as_path()) {
-                let component = self.load(&plugin.component, config).await;
-                loaded.insert(&plugin.component, component);
+            let source = &plugin.component;
+            if !loaded.contains_key(source) {
+                let at = [&plugin.at, &plugin.component_at];
+                loaded.insert(source, self.load(config, fetches, source, at).await);
             }
-            match &loaded[plugin.component.as_path()] {
-                Err(reason) => faults.push(fault(config, &plugin.at, reason.clone())),
-                Ok(component) => match self.prove(config, plugin, component).await {
+            match &loaded[source] {
+                // Named at one place, it may be used at several.
+                Err(failed) if faults.contains(failed) => {}
+                Err(failed) => faults.push(failed.clone()),
+                Ok(component) => match self.prove(config, fetches, plugin, component).await {
                     Ok(proven) => uses.push(Arc::new(proven)),
                     Err(found) => faults.extend(found),
                 },
@@ -215,31 +238,19 @@ impl Builder {
         (uses, faults)
     }
 
-    pub(super) async fn load(
-        &self,
-        path: &Path,
-        config: &Config,
-    ) -> Result<Arc<Component>, String> {
-        self.components.load(path).await.map_err(|error| match error {
-            LoadError::Read { ref path, .. } if !path.exists() => {
-                format!("{error}; the plugin directory is `{}`", config.plugin_directory.display())
-            }
-            error => error.to_string(),
-        })
-    }
-
     async fn prove(
         &self,
         config: &Config,
+        fetches: &Fetches,
         plugin: &config::Use,
-        component: &Arc<Component>,
+        loaded: &Loaded,
     ) -> Result<Use, Vec<Fault>> {
         // The use of a canary's own component watches nobody.
         let shadowless =
             plugin.canary.as_ref().map(|_| config::Use { canary: None, ..plugin.clone() });
-        let proven = self.prove_version(config, shadowless.as_ref().unwrap_or(plugin), component);
+        let proven = self.prove_version(config, shadowless.as_ref().unwrap_or(plugin), loaded);
         let proven = proven.await?;
-        self.with_canary(config, plugin, proven).await
+        self.with_canary(config, fetches, plugin, proven).await
     }
 
     /// One version of a use, without its canary.
@@ -247,7 +258,7 @@ impl Builder {
         &self,
         config: &Config,
         plugin: &config::Use,
-        component: &Arc<Component>,
+        (component, origin): &Loaded,
     ) -> Result<Use, Vec<Fault>> {
         let schema = serde_json::from_str(&component.manifest.config_schema).map_err(|error| {
             let reason = format!("the plugin's config-schema is not JSON: {error}");
@@ -257,11 +268,11 @@ impl Builder {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let component = Arc::clone(component);
+        let loaded = (Arc::clone(component), origin.clone());
         let (shared, metrics) = (&*self.shared, &*self.metrics);
         let plugin_of = (plugin, config);
         let proven =
-            Use::new(plugin_of, component, &self.components, shared, metrics, self.workers).await;
+            Use::new(plugin_of, loaded, &self.components, shared, metrics, self.workers).await;
         let proven = proven.map_err(|error| refusal(config, plugin, &error))?;
         if let Some(grant) = proven.missing_grant() {
             let reason = format!(

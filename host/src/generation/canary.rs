@@ -1,6 +1,6 @@
 //! The canary of a use: loaded, checked and configured like the use itself.
 
-use super::build::{Builder, fault};
+use super::{build::Builder, components::Fetches};
 use crate::{
     config::{self, Config, Fault},
     plugin::{Canary, Use},
@@ -11,14 +11,15 @@ impl Builder {
     pub(super) async fn with_canary(
         &self,
         config: &Config,
+        fetches: &Fetches,
         plugin: &config::Use,
         proven: Use,
     ) -> Result<Use, Vec<Fault>> {
         let Some(canary) = &plugin.canary else { return Ok(proven) };
-        let component = self.load(&canary.component, config).await;
-        let component =
-            component.map_err(|reason| vec![fault(config, &canary.at.key("component"), reason)])?;
-        let version = self.prove_version(config, &version(plugin, canary), &component).await?;
+        let at = canary.at.key("component");
+        let loaded = self.load(config, fetches, &canary.component, [&at, &at]).await;
+        let loaded = loaded.map_err(|fault| vec![fault])?;
+        let version = self.prove_version(config, &version(plugin, canary), &loaded).await?;
         let (components, metrics) = (&self.components, &self.metrics);
         Ok(proven.with_canary(Canary::new(plugin, canary, version, components, metrics)))
     }
@@ -31,6 +32,7 @@ fn version(plugin: &config::Use, canary: &config::Canary) -> config::Use {
     version.name = format!("{}:canary", plugin.name);
     version.component.clone_from(&canary.component);
     version.at = canary.at.clone();
+    version.component_at = canary.at.key("component");
     if let Some(own) = &canary.config {
         version.config.clone_from(own);
         version.config_at = canary.at.key("config");

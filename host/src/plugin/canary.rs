@@ -207,7 +207,7 @@ mod tests {
 
     fn canary(share: f64) -> config::Canary {
         config::Canary {
-            component: "x".into(),
+            component: config::Source::File("x".into()),
             config: None,
             share,
             abort_on: config::AbortOn::default(),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
 };
@@ -36,6 +36,7 @@ pub struct Component {
     pub(super) pre: PluginPre<State>,
     pub(super) traces: Traces,
     imports: Vec<String>,
+    interfaces: Vec<String>,
     exports: Vec<String>,
 }
 
@@ -45,14 +46,24 @@ impl Component {
         &self.imports
     }
 
+    /// The interfaces that it exports, with their versions.
+    pub fn interfaces(&self) -> &[String] {
+        &self.interfaces
+    }
+
     /// What it exports: `interface@version.function`.
     pub fn exports(&self) -> &[String] {
         &self.exports
     }
 
-    /// The world that it is written for.
+    /// The package of the world that it is written for.
     pub fn world(&self) -> String {
         format!("tollgate:plugin@{WORLD_VERSION}")
+    }
+
+    /// The world that it is written for, by its whole name.
+    pub fn target(&self) -> String {
+        format!("tollgate:plugin/plugin@{WORLD_VERSION}")
     }
 }
 
@@ -73,18 +84,18 @@ pub struct Manifest {
 pub enum LoadError {
     #[error("cannot read `{path}`: {source}")]
     Read { path: PathBuf, source: io::Error },
-    #[error("`{path}` is a core WebAssembly module, not a component; build it for wasm32-wasip2")]
-    Module { path: PathBuf },
-    #[error("`{path}` is not a WebAssembly component: {reason}")]
-    NotAComponent { path: PathBuf, reason: String },
+    #[error("`{name}` is a core WebAssembly module, not a component; build it for wasm32-wasip2")]
+    Module { name: String },
+    #[error("`{name}` is not a WebAssembly component: {reason}")]
+    NotAComponent { name: String, reason: String },
     #[error(
-        "`{path}` is written for `tollgate:plugin@{theirs}`; this gateway knows `tollgate:plugin@{ours}`"
+        "`{name}` is written for `tollgate:plugin@{theirs}`; this gateway knows `tollgate:plugin@{ours}`"
     )]
-    UnknownVersion { path: PathBuf, theirs: String, ours: &'static str },
-    #[error("`{path}` does not fit the world `tollgate:plugin`: {reason}")]
-    OtherWorld { path: PathBuf, reason: String },
-    #[error("`{path}` cannot describe itself: {reason}")]
-    Describe { path: PathBuf, reason: String },
+    UnknownVersion { name: String, theirs: String, ours: &'static str },
+    #[error("`{name}` does not fit the world `tollgate:plugin`: {reason}")]
+    OtherWorld { name: String, reason: String },
+    #[error("`{name}` cannot describe itself: {reason}")]
+    Describe { name: String, reason: String },
 }
 
 /// The version of the world that this gateway speaks.
@@ -120,13 +131,22 @@ impl Components {
     ///
     /// The file cannot be read, or is not a component of this world.
     pub async fn load(&self, path: &Path) -> Result<Arc<Component>, LoadError> {
+        self.load_as(path, &path.display()).await
+    }
+
+    /// As [`Self::load`]; errors call it `name`.
+    pub(crate) async fn load_as(
+        &self,
+        path: &Path,
+        name: &dyn fmt::Display,
+    ) -> Result<Arc<Component>, LoadError> {
         let bytes = std::fs::read(path)
             .map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
         let digest = hex::encode(digest(&SHA256, &bytes));
         if let Some(loaded) = self.loaded.lock().get(&digest).and_then(Weak::upgrade) {
             return Ok(loaded);
         }
-        let component = Arc::new(self.build(path, bytes, digest.clone()).await?);
+        let component = Arc::new(self.build(&name.to_string(), bytes, digest.clone()).await?);
         let mut loaded = self.loaded.lock();
         loaded.retain(|_, component| component.strong_count() > 0);
         loaded.insert(digest, Arc::downgrade(&component));
@@ -135,20 +155,20 @@ impl Components {
 
     async fn build(
         &self,
-        path: &Path,
+        name: &str,
         bytes: Vec<u8>,
         digest: String,
     ) -> Result<Component, LoadError> {
-        check_kind(path, &bytes)?;
-        let compiled = self.compile(path, &bytes, &digest)?;
+        check_kind(name, &bytes)?;
+        let compiled = self.compile(name, &bytes, &digest)?;
         let pre = self
             .engine
             .linker
             .instantiate_pre(&compiled)
             .and_then(PluginPre::new)
-            .map_err(|error| wrong_world(path, &compiled, &self.engine, &error))?;
+            .map_err(|error| wrong_world(name, &compiled, &self.engine, &error))?;
         let manifest = describe(&self.engine, &pre).await.map_err(|error| LoadError::Describe {
-            path: path.to_owned(),
+            name: name.to_owned(),
             reason: format!("{error:#}"),
         })?;
         let kind = compiled.component_type();
@@ -160,6 +180,7 @@ impl Components {
             size: bytes.len(),
             pre,
             imports: kind.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            interfaces: kind.exports(engine).map(|(name, _)| name.to_owned()).collect(),
             exports: kind
                 .exports(engine)
                 .flat_map(|(name, item)| functions(name, &item.ty, engine))
@@ -169,12 +190,12 @@ impl Components {
 
     fn compile(
         &self,
-        path: &Path,
+        name: &str,
         bytes: &[u8],
         digest: &str,
     ) -> Result<wasmtime::component::Component, LoadError> {
         self.compiled(bytes, digest).map_err(|error| LoadError::NotAComponent {
-            path: path.to_owned(),
+            name: name.to_owned(),
             reason: format!("{error:#}"),
         })
     }
@@ -235,30 +256,30 @@ impl Components {
 }
 
 /// Tells a core module, and anything else that is no component, before the compiler does.
-fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+fn check_kind(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
     if wasmparser::Parser::is_component(bytes) {
         return Ok(());
     }
     if wasmparser::Parser::is_core_wasm(bytes) {
-        return Err(LoadError::Module { path: path.to_owned() });
+        return Err(LoadError::Module { name: name.to_owned() });
     }
     let reason = "it does not begin as one".to_owned();
-    Err(LoadError::NotAComponent { path: path.to_owned(), reason })
+    Err(LoadError::NotAComponent { name: name.to_owned(), reason })
 }
 
 /// Why linking failed: another version of the world, or another world.
 fn wrong_world(
-    path: &Path,
+    name: &str,
     component: &wasmtime::component::Component,
     engine: &Engine,
     error: &wasmtime::Error,
 ) -> LoadError {
-    let path = path.to_owned();
+    let name = name.to_owned();
     match exported_version(component, engine) {
         Some(theirs) if theirs != WORLD_VERSION => {
-            LoadError::UnknownVersion { path, theirs, ours: WORLD_VERSION }
+            LoadError::UnknownVersion { name, theirs, ours: WORLD_VERSION }
         }
-        _ => LoadError::OtherWorld { path, reason: format!("{error:#}") },
+        _ => LoadError::OtherWorld { name, reason: format!("{error:#}") },
     }
 }
 

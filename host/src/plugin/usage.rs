@@ -1,6 +1,6 @@
 //! A use: one component with one configuration, grants and limits, and its instances.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use prometheus::{Histogram, IntCounterVec};
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cache::ResponseCache,
-    config::{self, Config, Grants, OnError, UseLimits},
+    config::{self, Config, Grants, OnError, Source, UseLimits},
     store::{Store, Stores},
     telemetry::{CacheMetrics, Metrics, UseSeries},
 };
@@ -28,6 +28,7 @@ use crate::{
 pub(crate) struct Use {
     pub(crate) on_error: OnError,
     pub(crate) component: Arc<Component>,
+    pub(crate) origin: Origin,
     pub(super) settings: Arc<Settings>,
     phases: Phases,
     pool: Pool,
@@ -35,6 +36,16 @@ pub(crate) struct Use {
     pub(super) quarantine: Option<Arc<Quarantine>>,
     pub(super) canary: Option<Arc<Canary>>,
     pub(super) metrics: HookMetrics,
+}
+
+/// Where the component of a use comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) source: Source,
+    /// The file with its bytes.
+    pub(crate) file: PathBuf,
+    /// The digest of the artifact, of one from a registry.
+    pub(crate) artifact: Option<String>,
 }
 
 /// What every instance of a use is made with.
@@ -119,7 +130,7 @@ impl Use {
     /// What the plugin's `configure` said of the configuration, or how it failed.
     pub(crate) async fn new(
         (config, whole): (&config::Use, &Config),
-        component: Arc<Component>,
+        (component, origin): (Arc<Component>, Origin),
         components: &Components,
         shared: &Shared,
         metrics: &Metrics,
@@ -148,14 +159,14 @@ impl Use {
         let mut pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
         let phases = pool.prove().await?;
         if config.isolation == config::Isolation::Request {
-            let path = &config.component;
-            pool.isolate(components.snapshot(path, &component, &settings).await);
+            pool.isolate(components.snapshot(&origin.file, &component, &settings).await);
         }
         let metrics = HookMetrics::new(metrics, &settings.name, phases);
         let quarantine = components.quarantine(config, &component);
         Ok(Self {
             on_error: config.on_error,
             component,
+            origin,
             settings,
             phases,
             pool,

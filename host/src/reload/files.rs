@@ -53,8 +53,8 @@ impl Files {
     }
 
     /// Watches these files, and the components of the plugin directory.
-    pub(super) fn follow(&mut self, seen: &Stamps, plugin_directory: &Path) {
-        let wanted = Wanted::new(seen, plugin_directory);
+    pub(super) fn follow(&mut self, seen: &Stamps, config: &Config) {
+        let wanted = Wanted::new(seen, config);
         let folders = wanted.folders();
         *self.wanted.lock() = wanted;
         let Some(watcher) = &mut self.watcher else { return };
@@ -82,9 +82,12 @@ impl Files {
 }
 
 impl Wanted {
-    fn new(seen: &Stamps, plugin_directory: &Path) -> Self {
-        let files = seen.files().map(Path::to_owned).collect();
-        Self { files, plugin_directory: absolute(plugin_directory) }
+    fn new(seen: &Stamps, config: &Config) -> Self {
+        let lock = absolute(&config.lock());
+        let mut files: BTreeSet<_> = seen.files().map(Path::to_owned).collect();
+        // The gateway writes it itself; what others do to it is found by its stamp.
+        files.remove(&lock);
+        Self { files, plugin_directory: absolute(&config.plugin_directory) }
     }
 
     fn folders(&self) -> BTreeSet<PathBuf> {
@@ -114,9 +117,16 @@ impl Wanted {
 /// Every file that a generation is built from.
 pub(super) fn files_of(path: &Path, config: &Config) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::from([absolute(path)]);
-    files.extend(config.uses.iter().map(|plugin| absolute(&plugin.component)));
     let canaries = config.uses.iter().filter_map(|plugin| plugin.canary.as_ref());
-    files.extend(canaries.map(|canary| absolute(&canary.component)));
+    let sources = config.uses.iter().map(|plugin| &plugin.component);
+    let sources = sources.chain(canaries.map(|canary| &canary.component));
+    files.extend(sources.filter_map(|source| source.file()).map(|file| absolute(file)));
+    if config.references().next().is_some() {
+        files.insert(absolute(&config.lock()));
+        files.extend(
+            config.registries.values().filter_map(|registry| registry.ca.as_deref()).map(absolute),
+        );
+    }
     for tls in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         files.extend(tls.client_ca.iter().map(|ca| absolute(ca)));
         let pairs = tls.certificates.iter();

@@ -30,6 +30,14 @@ impl Stamps {
         self.0.entry(path).or_insert_with_key(|file| stamp(file));
     }
 
+    /// Brings that of a file up to date, if it counts: the gateway has written it itself.
+    pub(crate) fn renew(&mut self, path: &Path) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if let Some(known) = self.0.get_mut(&path) {
+            *known = stamp(&path);
+        }
+    }
+
     /// Adds those of `other`, which count where both know a file.
     pub(super) fn join(&mut self, other: Self) {
         self.0.extend(other.0);

@@ -4,12 +4,19 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{CacheArgument, Outcome, load, print};
-use crate::{cases, plugin::Component};
+use super::{
+    CacheArgument, Outcome, load, print,
+    registry::{self, RegistryArgument},
+};
+use crate::{
+    cases,
+    plugin::Component,
+    registry::{Fetched, Reference, SCHEME},
+};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The component
+    /// The component: a file, or `oci://REGISTRY/NAME:TAG`
     file: PathBuf,
     /// Tell which hooks this configuration of the plugin wants, a YAML or JSON file
     #[arg(long, value_name = "FILE")]
@@ -18,29 +25,38 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    registry: RegistryArgument,
+    #[command(flatten)]
     cache: CacheArgument,
 }
 
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
+        let reference = self.file.to_str().filter(|file| file.starts_with(SCHEME));
+        let reference = reference.map(str::parse::<Reference>).transpose();
+        let reference = reference.map_err(|error| error.to_string())?;
+        let fetched = reference.map(|r| registry::fetch(&r, self.registry, self.cache.clone()));
+        let fetched = fetched.transpose()?;
+        let file = fetched.as_ref().map_or(&self.file, |(_, fetched)| &fetched.file);
         let hooks = match &self.config {
             Some(config) => {
                 let cache = self.cache.clone().folder();
-                Some(cases::hooks(&self.file, config, cache.as_deref())?)
+                Some(cases::hooks(file, config, cache.as_deref())?)
             }
             None => None,
         };
-        let component = load(&self.file, self.cache)?;
+        let component = load(file, self.cache)?;
+        let artifact = fetched.as_ref().map(|(_, Fetched { artifact, .. })| artifact.to_string());
         let told = if self.json {
-            format!("{:#}\n", as_json(&component, hooks.as_deref()))
+            format!("{:#}\n", as_json(&component, hooks.as_deref(), artifact))
         } else {
-            as_text(&component, hooks.as_deref())
+            as_text(&component, hooks.as_deref(), artifact)
         };
         print(&told)
     }
 }
 
-fn as_text(component: &Component, hooks: Option<&[&str]>) -> String {
+fn as_text(component: &Component, hooks: Option<&[&str]>, artifact: Option<String>) -> String {
     let manifest = &component.manifest;
     let list = |names: &[&str]| match names {
         [] => "nothing".to_owned(),
@@ -58,6 +74,9 @@ fn as_text(component: &Component, hooks: Option<&[&str]>) -> String {
         ("exports", component.exports().join("\n")),
         ("schema", pretty(&manifest.config_schema)),
     ];
+    if let Some(artifact) = artifact {
+        rows.insert(7, ("artifact", artifact));
+    }
     if let Some(hooks) = hooks {
         rows.insert(5, ("hooks", list(hooks)));
     }
@@ -67,7 +86,7 @@ fn as_text(component: &Component, hooks: Option<&[&str]>) -> String {
     rows.into_iter().map(row).collect()
 }
 
-fn as_json(component: &Component, hooks: Option<&[&str]>) -> Value {
+fn as_json(component: &Component, hooks: Option<&[&str]>, artifact: Option<String>) -> Value {
     let manifest = &component.manifest;
     let schema: Value = serde_json::from_str(&manifest.config_schema).unwrap_or_default();
     let mut told = json!({
@@ -82,6 +101,9 @@ fn as_json(component: &Component, hooks: Option<&[&str]>) -> Value {
         "exports": component.exports(),
         "config_schema": schema,
     });
+    if let Some(artifact) = artifact {
+        told["artifact"] = json!(artifact);
+    }
     if let Some(hooks) = hooks {
         told["hooks"] = json!(hooks);
     }

@@ -1,10 +1,8 @@
 //! How far the trouble of one plugin goes.
 
-use std::path::PathBuf;
-
 use super::Spot;
 use crate::config::{
-    AbortOn, Canary, Isolation, Quarantine,
+    AbortOn, Canary, Isolation, Quarantine, Source,
     file::{AbortOnFile, CanaryFile, IsolationFile, PercentText, QuarantineFile},
     units,
 };
@@ -39,7 +37,7 @@ pub(super) fn check_quarantine(spot: &Spot<'_>, file: &QuarantineFile) -> Option
 pub(super) fn check_canary(
     spot: &Spot<'_>,
     file: &CanaryFile,
-    component: Option<PathBuf>,
+    component: Option<Source>,
 ) -> Option<Canary> {
     let abort_on = file.abort_on.as_ref();
     let abort_on = abort_on.map(|abort_on| check_abort_on(&spot.key("abort_on"), abort_on));

@@ -6,13 +6,15 @@ use serde_json::{Map, Value};
 
 use super::{Spot, containment, did_you_mean};
 use crate::config::{
-    Grants, Isolation, MAX_ATTRIBUTE_BYTES, MAX_PLUGIN_MEMORY, OnError, Quarantine, Use, UseLimits,
+    Grants, Isolation, MAX_ATTRIBUTE_BYTES, MAX_PLUGIN_MEMORY, OnError, Quarantine, Source, Use,
+    UseLimits,
     file::{
         CanaryFile, File, GrantsFile, IsolationFile, OnErrorFile, PluginFile, QuarantineFile,
         Table, UpstreamFile, UseFile, UseLimitsFile, UseTableFile,
     },
     pointer::Pointer,
 };
+use crate::registry::{Reference, SCHEME};
 
 const MIB: u64 = 1 << 20;
 
@@ -97,7 +99,8 @@ impl<'f> Uses<'f> {
         };
         let use_ = self.change(spot, no_use(&spot.at), &table);
         let (name, scope) = (name.to_owned(), name.to_owned());
-        Some(Use { name, scope, component: component?, ..use_ })
+        let component_at = spot.at.key("component");
+        Some(Use { name, scope, component: component?, component_at, ..use_ })
     }
 
     fn check_table(&mut self, spot: &Spot<'_>, table: &UseTableFile, route: &str) -> Option<usize> {
@@ -126,9 +129,10 @@ impl<'f> Uses<'f> {
                 let component = table.component.as_deref()?;
                 let plugin = self.check_component(&spot.key("component"), component);
                 let use_ = self.change(spot, no_use(&spot.at), &changes);
-                let name = stem(component).to_owned();
+                let name = name_of(component);
                 let scope = format!("{route}/{name}");
-                Some(self.add(Use { name, scope, component: plugin?, ..use_ }))
+                let component_at = spot.at.key("component");
+                Some(self.add(Use { name, scope, component: plugin?, component_at, ..use_ }))
             }
             (true, true) => {
                 spot.key("component").fault_at_key("cannot stand beside `use`");
@@ -144,20 +148,19 @@ impl<'f> Uses<'f> {
         }
     }
 
-    /// A bare name is a file in the plugin directory, anything else a path.
-    fn check_component(&self, spot: &Spot<'_>, component: &str) -> Option<PathBuf> {
-        if component.starts_with("oci://") {
-            spot.fault(crate::config::unsupported::MESSAGE);
-            return None;
+    /// A bare name is a file in the plugin directory, anything else a path or a reference.
+    fn check_component(&self, spot: &Spot<'_>, component: &str) -> Option<Source> {
+        if component.starts_with(SCHEME) {
+            return spot.parse(component).map(Source::Registry);
         }
         if component.contains('/') || component.ends_with(".wasm") {
-            return Some(spot.document().resolve(component));
+            return Some(Source::File(spot.document().resolve(component)));
         }
         if !super::is_name(component) {
             spot.fault("must be a name such as `jwt` or a path such as `./jwt.wasm`");
             return None;
         }
-        Some(self.plugin_directory.join(format!("{component}.wasm")))
+        Some(Source::File(self.plugin_directory.join(format!("{component}.wasm"))))
     }
 
     /// `use_` with what `table` says otherwise.
@@ -274,7 +277,8 @@ fn no_use(at: &Pointer) -> Use {
     Use {
         name: String::new(),
         scope: String::new(),
-        component: PathBuf::new(),
+        component: Source::File(PathBuf::new()),
+        component_at: at.clone(),
         config: Value::Object(Map::new()),
         grants: Grants::default(),
         on_error: OnError::default(),
@@ -287,8 +291,12 @@ fn no_use(at: &Pointer) -> Use {
     }
 }
 
-/// The name of a component: `jwt` of `./plugins/jwt.wasm`.
-fn stem(component: &str) -> &str {
+/// The name of a component: `jwt` of `./plugins/jwt.wasm` and of `oci://ghcr.io/acme/jwt:1`.
+fn name_of(component: &str) -> String {
+    if let Some(reference) = component.strip_prefix(SCHEME) {
+        let reference = reference.parse::<Reference>();
+        return reference.map_or_else(|_| String::new(), |reference| reference.name().to_owned());
+    }
     let file = component.rsplit('/').next().unwrap_or(component);
-    file.strip_suffix(".wasm").unwrap_or(file)
+    file.strip_suffix(".wasm").unwrap_or(file).to_owned()
 }

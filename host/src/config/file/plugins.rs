@@ -11,8 +11,9 @@ use super::{CanaryFile, DurationText, IsolationFile, List, QuarantineFile, SizeT
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Plugin")]
 pub(in crate::config) struct PluginFile {
-    /// The WebAssembly component: a name such as `jwt` for `jwt.wasm` in `plugin_directory`, or a
-    /// path such as `./jwt.wasm`.
+    /// The WebAssembly component: a name such as `jwt` for `jwt.wasm` in `plugin_directory`, a path
+    /// such as `./jwt.wasm`, or an artifact in a registry: `oci://REGISTRY/NAME@sha256:..`, or
+    /// `oci://REGISTRY/NAME:TAG`, whose digest is pinned in the lock beside this file.
     #[schemars(required)]
     pub(in crate::config) component: Option<String>,
     /// What the plugin is told; its own schema says what that may be.

@@ -1,0 +1,40 @@
+//! `tollgate plugin push`.
+
+use std::path::PathBuf;
+
+use super::{CacheArgument, Outcome, load, print, registry::RegistryArgument};
+use crate::{
+    registry::{self, Publication, Reference},
+    server,
+};
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The component
+    file: PathBuf,
+    /// Where to: `REGISTRY/NAME:TAG`
+    #[arg(value_name = "REF")]
+    reference: Reference,
+    #[command(flatten)]
+    registry: RegistryArgument,
+    #[command(flatten)]
+    cache: CacheArgument,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Outcome {
+        let Self { file, reference, registry, cache } = self;
+        // Nobody is served by an artifact that no gateway can load.
+        let component = load(&file, cache)?;
+        let unreadable = |error| format!("cannot read `{}`: {error}", file.display());
+        let created = std::fs::metadata(&file).map_err(unreadable)?;
+        let created = registry::built_at(&created);
+        let bytes = std::fs::read(&file).map_err(unreadable)?;
+        let access = registry.registry()?;
+        let runtime = server::runtime().map_err(|failed| failed.to_string())?;
+        let publication = Publication { component: &component, bytes, created };
+        let pushed = runtime.block_on(registry::push(&reference, Some(&access), publication));
+        let digest = pushed.map_err(|error| format!("`{reference}` cannot be pushed: {error}"))?;
+        print(&format!("{reference}@{digest}\n"))
+    }
+}
