@@ -14,6 +14,7 @@ mod plugins;
 mod chunks;
 mod faults;
 mod reload;
+mod registry;
 mod shutdown;
 mod standard_plugins;
 mod admin;

@@ -29,7 +29,7 @@ fn swapped() -> Setup {
 }
 
 /// A component's bytes, with a custom section more, so that they are another component's.
-fn changed(component: &str, mark: usize) -> Vec<u8> {
+pub(crate) fn changed(component: &str, mark: usize) -> Vec<u8> {
     let mut bytes = std::fs::read(tollgate_tests::artifacts::component(component)).unwrap();
     let content = format!("\u{4}mark{mark:08}");
     bytes.push(0);

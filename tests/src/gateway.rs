@@ -19,6 +19,7 @@ use crate::{artifacts, log::Log, wait};
 /// A gateway that is to be started.
 pub struct Setup {
     folder: TempDir,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Setup {
@@ -28,7 +29,7 @@ impl Setup {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("plugins")).unwrap();
         write(&folder.path().join("tollgate.yaml"), with_ports(config).as_bytes());
-        Self { folder }
+        Self { folder, environment: Vec::new() }
     }
 
     /// With a component in the plugin directory, by its name.
@@ -52,6 +53,13 @@ impl Setup {
         self
     }
 
+    /// With an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &'static str, value: impl Into<PathBuf>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
     /// Starts it; when this returns, its ports accept.
     pub async fn start(self) -> Gateway {
         let mut child = Command::new(artifacts::gateway())
@@ -59,6 +67,7 @@ impl Setup {
             .arg(self.folder.path().join("tollgate.yaml"))
             .env("TOLLGATE_CACHE", artifacts::cache())
             .env_remove("TOLLGATE_LOG")
+            .envs(self.environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

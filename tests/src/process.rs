@@ -1,6 +1,10 @@
 //! Processes: signals, memory, and programs that run to their end.
 
-use std::process::{Command, Output};
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
 
 use crate::artifacts;
 
@@ -33,15 +37,34 @@ fn memory(pid: u32, key: &str) -> u64 {
 
 /// Runs `tollgate` with these arguments, in `folder`, to its end.
 #[must_use]
-pub fn tollgate(folder: &std::path::Path, arguments: &[&str]) -> Ran {
-    let output = Command::new(artifacts::gateway())
+pub fn tollgate(folder: &Path, arguments: &[&str]) -> Ran {
+    tollgate_with(folder, &[], "", arguments)
+}
+
+/// The same with environment variables, and with `input` on its standard input.
+#[must_use]
+pub fn tollgate_with(
+    folder: &Path,
+    environment: &[(&str, &Path)],
+    input: &str,
+    arguments: &[&str],
+) -> Ran {
+    let mut child = Command::new(artifacts::gateway())
         .args(arguments)
         .current_dir(folder)
         .env("TOLLGATE_CACHE", artifacts::cache())
         .env_remove("TOLLGATE_CONFIG")
-        .output()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("the gateway's binary runs");
-    Ran::from(output)
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // A program that does not read its input may end before it is written.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    Ran::from(child.wait_with_output().expect("it ends"))
 }
 
 /// How a program ended.
