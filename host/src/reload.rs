@@ -131,6 +131,7 @@ impl Reloader {
             let Some(trigger) = trigger else { return };
             let (by, replies) = gather(trigger, &mut triggers).await;
             let outcome = self.reload(by).await;
+            self.drop_retired();
             files.follow(&self.seen, &self.gateway.current().config);
             for reply in replies {
                 // Whoever asked may have stopped waiting.
@@ -189,8 +190,13 @@ impl Reloader {
         *self.status.lock() = Some(last);
     }
 
-    fn keep_house(&mut self) {
+    /// Reloads may come faster than the house is kept, and each generation has instances.
+    fn drop_retired(&mut self) {
         self.retired.retain(|generation| Arc::strong_count(generation) > 1);
+    }
+
+    fn keep_house(&mut self) {
+        self.drop_retired();
         for upstream in self.gateway.current().upstreams.values() {
             upstream.sweep();
         }

@@ -113,3 +113,27 @@ async fn memory_is_flat_over_hundreds_of_reloads() {
     assert!(grown < 16, "200 reloads cost {grown} MiB");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn memory_is_flat_over_reloads_without_a_pause() {
+    let upstream = Upstream::text("here").await;
+    let plugin = "{ component: probe, config: { response: [{ set_header: [x-mark, m0] }] } }";
+    let many = config(&upstream, 0)
+        .replace("plugins: [", &format!("plugins: [{plugin}, {plugin}, {plugin}, "));
+    let gateway = Setup::new(&many).plugin("probe").start().await;
+    let round = async || {
+        for _ in 0..100 {
+            gateway.reload_well().await;
+        }
+        resident_memory(gateway.pid())
+    };
+    let first = round().await;
+    let second = round().await;
+    let grown = second.saturating_sub(first) >> 20;
+    assert!(
+        grown < 8 && second >> 20 < 90,
+        "{} MiB, {grown} of them for 100 reloads",
+        second >> 20
+    );
+    gateway.stop().await;
+}
