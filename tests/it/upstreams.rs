@@ -2,6 +2,7 @@
 
 mod pool;
 mod failures;
+mod http2;
 mod secure;
 
 use tollgate_tests::Gateway;

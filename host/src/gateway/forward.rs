@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version,
     header::{HOST, LOCATION},
     uri::PathAndQuery,
 };
@@ -47,6 +47,10 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
         Ok(request) => request,
         Err(error) => return exchange.fail(error),
     };
+    // HTTP/1.0 knows no host, and HTTP/1.1 goes nowhere without (RFC 9112 §3.2).
+    if exchange.request.version <= Version::HTTP_10 {
+        request.headers_mut().entry(HOST).or_insert_with(|| upstream.host_field.clone());
+    }
     if let Err(error) = onward::request(exchange, route, &mut request) {
         return exchange.fail(error);
     }

@@ -21,7 +21,13 @@ use super::{
 use crate::{body::Body, config::Protocol};
 
 /// Largest response head, in bytes.
-const MAX_RESPONSE_HEAD: usize = 256 * 1024;
+const MAX_RESPONSE_HEAD: u32 = 256 * 1024;
+
+/// For how long nothing may come on an HTTP/2 connection with exchanges before it is asked whether
+/// it is still there, and how long it may take to answer. Nothing else tells a connection that a
+/// middlebox has forgotten from a slow one.
+const HTTP2_PING: Duration = Duration::from_secs(10);
+const HTTP2_PONG: Duration = Duration::from_secs(5);
 
 /// Receive window of an HTTP/2 stream and connection, in bytes.
 const HTTP2_WINDOW: u32 = 1 << 20;
@@ -48,22 +54,34 @@ impl Upstream {
         stream.set_nodelay(true)?;
         let Some(tls) = &self.tls else {
             let http2 = self.config.protocol == Protocol::Http2;
-            return handshake(stream, http2, target).await;
+            return self.handshake(stream, http2, target).await;
         };
         let stream = tls.connect(stream, &target.host).await?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if self.config.protocol == Protocol::Http2 && !http2 {
             return Err(io::Error::other("the endpoint does not speak HTTP/2 (ALPN)"));
         }
-        handshake(stream, http2, target).await
+        self.handshake(stream, http2, target).await
     }
-}
 
-async fn handshake<S>(stream: S, http2: bool, target: &Arc<Target>) -> io::Result<Connection>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    if http2 { http2_handshake(stream, target).await } else { http1_handshake(stream).await }
+    async fn handshake<S>(
+        &self,
+        stream: S,
+        http2: bool,
+        target: &Arc<Target>,
+    ) -> io::Result<Connection>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        if !http2 {
+            return http1_handshake(stream).await;
+        }
+        let sender = http2_handshake(stream).await?;
+        if self.config.keepalive_max_idle > 0 {
+            target.share(&sender);
+        }
+        Ok(Connection::Http2(sender))
+    }
 }
 
 async fn http1_handshake<S>(stream: S) -> io::Result<Connection>
@@ -73,7 +91,7 @@ where
     // Of field lines a response has at most as many as the library allows by itself, 100: to say
     // another number costs an array of that length for each head.
     let (sender, connection) = http1::Builder::new()
-        .max_buf_size(MAX_RESPONSE_HEAD)
+        .max_buf_size(MAX_RESPONSE_HEAD as usize)
         .handshake::<_, Body>(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
@@ -84,12 +102,15 @@ where
     Ok(Connection::Http1(Http1::new(sender, driver.abort_handle())))
 }
 
-async fn http2_handshake<S>(stream: S, target: &Arc<Target>) -> io::Result<Connection>
+async fn http2_handshake<S>(stream: S) -> io::Result<http2::SendRequest<Body>>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_PING)
+        .keep_alive_timeout(HTTP2_PONG)
+        .max_header_list_size(MAX_RESPONSE_HEAD)
         .initial_stream_window_size(HTTP2_WINDOW)
         .initial_connection_window_size(HTTP2_WINDOW * 4)
         .handshake::<_, Body>(TokioIo::new(stream))
@@ -98,6 +119,5 @@ where
     tokio::spawn(async move {
         let _ = connection.await;
     });
-    target.share(&sender);
-    Ok(Connection::Http2(sender))
+    Ok(sender)
 }

@@ -25,12 +25,19 @@ pub(super) struct Target {
     /// The endpoint's host as configured: the name for TLS.
     pub(super) host: Box<str>,
     idle: PerWorker<Vec<Idle>>,
-    shared: PerWorker<Option<http2::SendRequest<Body>>>,
+    shared: PerWorker<Option<Shared>>,
 }
 
 struct Idle {
     connection: Http1,
     since: Coarse,
+}
+
+/// An HTTP/2 connection that new exchanges get.
+struct Shared {
+    sender: http2::SendRequest<Body>,
+    /// When one last did.
+    used: Coarse,
 }
 
 /// An HTTP/1.1 connection. The task that drives it ends with this: one that waits for an upstream
@@ -101,10 +108,11 @@ impl Target {
     /// An open connection of this worker's that nobody uses; the one used last, since it is the
     /// least likely to be closed by the other end.
     pub(super) fn take(&self) -> Option<Connection> {
-        if let Some(shared) = &*self.shared.own()
-            && !shared.is_closed()
+        if let Some(shared) = &mut *self.shared.own()
+            && !shared.sender.is_closed()
         {
-            return Some(Connection::Http2(shared.clone()));
+            shared.used = Coarse::now();
+            return Some(Connection::Http2(shared.sender.clone()));
         }
         let mut idle = self.idle.own();
         while let Some(Idle { connection, .. }) = idle.pop() {
@@ -117,7 +125,13 @@ impl Target {
 
     /// Makes a new HTTP/2 connection this worker's for the exchanges to come.
     pub(super) fn share(&self, sender: &http2::SendRequest<Body>) {
-        *self.shared.own() = Some(sender.clone());
+        *self.shared.own() = Some(Shared { sender: sender.clone(), used: Coarse::now() });
+    }
+
+    /// Gives the exchanges to come another HTTP/2 connection: on this one an answer did not come in
+    /// time, and it may be the connection that is stuck. Its exchanges go on.
+    pub(super) fn distrust(&self) {
+        *self.shared.own() = None;
     }
 
     fn put(&self, mut connection: Http1, max_idle: usize) {
@@ -134,9 +148,9 @@ impl Target {
             idle.retain_mut(|idle| !idle.connection.retires(idle.since, max_age));
         }
         for mut shared in self.shared.each() {
-            if shared.as_ref().is_some_and(http2::SendRequest::is_closed) {
-                *shared = None;
-            }
+            let retires = |it: &mut Shared| it.sender.is_closed() || it.used.elapsed() >= max_age;
+            // Exchanges that it has keep it open.
+            drop(shared.take_if(retires));
         }
     }
 }

@@ -145,8 +145,11 @@ impl Upstream {
                 *request.version_mut() = Version::HTTP_2;
                 self.for_http2(&mut request);
                 let sending = sender.try_send_request(request);
-                let response = self.head(sending, address, patience).await?;
-                Ok(Answer { response, lease: None })
+                let sent = self.head(sending, address, patience).await;
+                if let Err(Failed::Sent(UpstreamError::TimedOut { .. })) = &sent {
+                    target.distrust();
+                }
+                Ok(Answer { response: sent?, lease: None })
             }
         }
     }

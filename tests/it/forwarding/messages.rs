@@ -166,3 +166,12 @@ async fn an_http_1_0_client_gets_a_body_that_ends_with_the_connection() {
     assert!(!reply.to_lowercase().contains("transfer-encoding"), "{reply}");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn an_upstream_gets_a_host_though_http_1_0_knows_none() {
+    let upstream = Upstream::echo().await;
+    let gateway = before(&upstream, "").await;
+    let reply = gateway.raw_exchange("GET / HTTP/1.0\r\n\r\n").await;
+    assert!(reply.contains(&format!("\"host\":[\"{upstream}\"]")), "{reply}");
+    gateway.stop().await;
+}
