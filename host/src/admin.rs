@@ -1,5 +1,6 @@
 //! The operator's endpoints, on an address of their own: health, metrics, status, reload.
 
+mod connections;
 mod purge;
 mod status;
 
@@ -22,11 +23,9 @@ use http::{
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::{TcpListener, TcpStream};
 
+use self::connections::{Activity, Connections};
 use crate::{
     config::{self, Secret},
     gateway::Gateway,
@@ -36,9 +35,6 @@ use crate::{
     server::Failed,
     telemetry::Metrics,
 };
-
-/// Operators and scrapers, not the public.
-const MAX_CONNECTIONS: usize = 64;
 
 /// After an accept that failed: out of file descriptors, most likely, which takes a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -105,9 +101,8 @@ impl Admin {
             token,
             started,
         });
-        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut connections = Connections::default();
         loop {
-            let slot = Arc::clone(&slots).acquire_owned().await.expect("never closed");
             let (stream, _) = match socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -116,20 +111,25 @@ impl Admin {
                     continue;
                 }
             };
-            let endpoints = Arc::clone(&endpoints);
-            tokio::spawn(async move {
-                endpoints.serve(stream).await;
-                drop(slot);
-            });
+            if !connections.make_room() {
+                tracing::warn!("an admin connection was refused: all that are open are answered");
+                continue;
+            }
+            let activity = Activity::default();
+            let serving = Arc::clone(&endpoints).serve(stream, activity.clone());
+            connections.add(activity, tokio::spawn(serving).abort_handle());
         }
     }
 }
 
 impl Endpoints {
-    async fn serve(self: Arc<Self>, stream: TcpStream) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, activity: Activity) {
         let service = service_fn(|request| {
-            let endpoints = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(endpoints.answer(request).await) }
+            let (endpoints, activity) = (Arc::clone(&self), activity.clone());
+            async move {
+                let _answering = activity.begin();
+                Ok::<_, Infallible>(endpoints.answer(request).await)
+            }
         });
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())

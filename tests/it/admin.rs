@@ -1,6 +1,6 @@
 //! The admin server: who may ask, and what it tells.
 
-use tollgate_tests::{Gateway, Upstream, client};
+use tollgate_tests::{Gateway, RawClient, Upstream, client, raw::status};
 
 const ROUTE: &str = "routes: [{ name: all, match: { path: / }, respond: { body: here } }]";
 
@@ -177,4 +177,27 @@ async fn who_has_the_token_may_come_by_any_name() {
         }
         gateway.stop().await;
     }
+}
+
+#[tokio::test]
+async fn connections_that_are_silent_keep_no_probe_out() {
+    let gateway = Gateway::start(ROUTE).await;
+    let address = gateway.admin_address();
+    let mut oldest = RawClient::connect(address).await;
+    let mut silent = Vec::new();
+    for _ in 0..63 {
+        silent.push(RawClient::connect(address).await);
+    }
+    let probe = async {
+        let reply = client::get(address, "/livez", &[("host", "localhost")]).await;
+        assert_eq!(reply.status, 200);
+    };
+    // The oldest gives way to the probe, which is answered before any is closed for its silence.
+    let mut next = silent.remove(0);
+    tokio::join!(probe, async {
+        oldest.rest().await;
+    });
+    next.send("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert_eq!(status(&next.response().await), 200);
+    gateway.stop().await;
 }
