@@ -104,7 +104,31 @@ pub(super) fn schema_of<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     forbid_null(&mut schema);
+    bound_numbers(&mut schema);
     schema
+}
+
+/// Says how large a number may be where its type alone does: without it the fault would have no
+/// place.
+fn bound_numbers(schema: &mut Value) {
+    match schema {
+        Value::Array(schemas) => schemas.iter_mut().for_each(bound_numbers),
+        Value::Object(members) => {
+            let largest = match members.get("format").and_then(Value::as_str) {
+                Some("uint8") => Some(u64::from(u8::MAX)),
+                Some("uint16") => Some(u64::from(u16::MAX)),
+                Some("uint32") => Some(u64::from(u32::MAX)),
+                // What every tool that reads the schema can tell apart.
+                Some("uint" | "uint64") => Some((1 << 53) - 1),
+                _ => None,
+            };
+            if let Some(largest) = largest {
+                members.entry("maximum").or_insert_with(|| largest.into());
+            }
+            members.values_mut().for_each(bound_numbers);
+        }
+        _ => {}
+    }
 }
 
 /// Takes out the nulls that `Option` put in: in the file an empty value is a fault.

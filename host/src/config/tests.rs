@@ -892,3 +892,14 @@ registries:
         ],
     );
 }
+
+#[test]
+fn a_number_that_is_too_large_is_told_at_its_place() {
+    check_faults(
+        "listeners: [{ address: 127.0.0.1:0 }]\nroutes: []\nlimits:\n  http2: { max_concurrent_streams: 9999999999 }\n  max_connections: 99999999999999999999\n",
+        &[
+            "tollgate.yaml:4:36: limits.http2.max_concurrent_streams: must be at most 4294967295",
+            "tollgate.yaml:5:20: limits.max_connections: must be at most 9007199254740991",
+        ],
+    );
+}
