@@ -3,6 +3,7 @@
 mod client;
 mod connection;
 mod framing;
+mod handshake;
 mod io;
 mod sockets;
 mod stream;
@@ -29,6 +30,7 @@ use crate::gateway::Gateway;
 
 pub(crate) use self::{
     client::{Certificate, Client, ClientTls},
+    handshake::Handshakes,
     sockets::Sockets,
     watch::{Active, SWEEP, Watch},
 };
@@ -47,6 +49,7 @@ pub(crate) struct Listener {
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) open: IntGauge,
+    pub(crate) handshakes: Handshakes,
     /// When to stop; `Some`: open connections may take until then.
     pub(crate) stop: signal::Receiver<Option<Instant>>,
 }
@@ -106,6 +109,7 @@ impl Listener {
             gateway: Arc::clone(&self.gateway),
             watch: Arc::clone(&self.watch),
             open: self.open.clone(),
+            handshakes: self.handshakes.clone(),
         }
     }
 

@@ -164,6 +164,11 @@ async fn a_required_client_certificate_is_required() {
             assert!(reply.is_err(), "{reply:?}");
         }
     }
+    let name = "tollgate_tls_handshake_failures_total";
+    wait::until("both are counted", async || {
+        (gateway.metric(name, &[("reason", "certificate")]).await == 2.0).then_some(())
+    })
+    .await;
     gateway.stop().await;
 }
 

@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     client::{Client, Slot},
+    handshake::Handshakes,
     io::{Refusals, Watched},
     stream::{Piece, Stream, Streams},
     tls,
@@ -49,12 +50,13 @@ pub(super) struct Arrival {
     pub(super) gateway: Arc<Gateway>,
     pub(super) watch: Arc<Watch>,
     pub(super) open: IntGauge,
+    pub(super) handshakes: Handshakes,
 }
 
 impl Arrival {
     /// Serves the connection to its end.
     pub(super) async fn serve(self) {
-        let Self { stream, peer, permit, listener, gateway, watch, open } = self;
+        let Self { stream, peer, permit, listener, gateway, watch, open, handshakes } = self;
         let slot = Slot::new(permit, open);
         // An error means that the client is gone; reading will tell.
         let _ = stream.set_nodelay(true);
@@ -69,7 +71,7 @@ impl Arrival {
                 let client = Client::new(peer, None, Some(slot)).at(listener);
                 served.http(stream, client, Detected::ByPreface).await
             }
-            Some(config) => served.https(stream, peer, slot, config.into()).await,
+            Some(config) => served.https(stream, slot, config.into(), peer, &handshakes).await,
         }
         drop(place);
     }
@@ -92,12 +94,25 @@ enum Detected {
 }
 
 impl Served {
-    async fn https(self, stream: TcpStream, peer: SocketAddr, slot: Slot, acceptor: TlsAcceptor) {
+    async fn https(
+        self,
+        stream: TcpStream,
+        slot: Slot,
+        acceptor: TlsAcceptor,
+        peer: SocketAddr,
+        handshakes: &Handshakes,
+    ) {
         let handshake = timeout(self.limits.header_timeout, acceptor.accept(stream));
         let stream = match handshake.await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
-            Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
+            Ok(Err(error)) => {
+                handshakes.count(Some(&error));
+                return tracing::debug!(%peer, %error, "a TLS handshake failed");
+            }
+            Err(_) => {
+                handshakes.count(None);
+                return tracing::debug!(%peer, "a TLS handshake took too long");
+            }
         };
         let session = stream.get_ref().1;
         let detected = match session.alpn_protocol() {

@@ -17,7 +17,7 @@ use super::{Failed, runtime};
 use crate::{
     config::Config,
     gateway::Gateway,
-    listener::{Listener, SWEEP, Sockets, Watch},
+    listener::{Handshakes, Listener, SWEEP, Sockets, Watch},
     telemetry::Metrics,
     worker,
 };
@@ -46,15 +46,15 @@ pub(super) fn start(
                 shares.iter_mut().enumerate().filter_map(|(index, (address, sockets))| {
                     let protocol =
                         if config.listeners[index].tls.is_some() { "https" } else { "http" };
+                    let address = address.to_string();
                     Some(Listener {
                         socket: Some(sockets.pop()?),
                         index,
                         gateway: Arc::clone(gateway),
                         slots: Arc::clone(&slots),
                         watch: Arc::clone(&watch),
-                        open: metrics
-                            .connections
-                            .with_label_values(&[&address.to_string(), protocol]),
+                        open: metrics.connections.with_label_values(&[&address, protocol]),
+                        handshakes: Handshakes::of(metrics, &address),
                         stop: stop.clone(),
                     })
                 });

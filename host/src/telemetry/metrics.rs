@@ -46,6 +46,7 @@ pub(crate) struct Metrics {
     pub(crate) generation: IntGauge,
     pub(crate) upstream_endpoints: IntGaugeVec,
     pub(crate) connections: IntGaugeVec,
+    pub(crate) handshakes: IntCounterVec,
     pub(crate) access_log_dropped: IntCounter,
     pub(crate) start_time: Gauge,
 }
@@ -190,6 +191,12 @@ impl Metrics {
                 "tollgate_connections",
                 "Open client connections.",
                 &["listener", "protocol"],
+            )?,
+            handshakes: counters(
+                r,
+                "tollgate_tls_handshake_failures_total",
+                "TLS handshakes with clients that failed.",
+                &["listener", "reason"],
             )?,
             access_log_dropped: register(
                 r,
