@@ -254,6 +254,10 @@ fn plugin_gauges(metrics: &Metrics, generation: &Generation) {
             metrics.plugin_canary_aborted.with_label_values(&label).add(aborted.into());
         }
     }
+    for service in &generation.services {
+        let instances = i64::try_from(service.instances()).unwrap_or(i64::MAX);
+        metrics.plugin_instances.with_label_values(&[service.name()]).add(instances);
+    }
 }
 
 /// Refuses what a browser sends on behalf of another site: a foreign `host` (DNS rebinding) or

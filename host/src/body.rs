@@ -1,7 +1,9 @@
 //! Message bodies on their way through: streamed from socket to socket with back-pressure, held
 //! whole only where a plugin asked for it.
 
+mod noted;
 mod timers;
+mod watched;
 
 use std::{
     future::poll_fn,
@@ -14,7 +16,11 @@ use std::{
     time::Duration,
 };
 
-use self::timers::{Deadline, Idle};
+pub(crate) use self::{
+    noted::Failure,
+    timers::{Deadline, Idle},
+    watched::watched,
+};
 use crate::{
     cache::TeeBody,
     clock::Coarse,
@@ -69,7 +75,7 @@ pub(crate) struct UpstreamBody {
     lease: Option<Lease>,
 }
 
-/// How far a client's body has come; outlives the body.
+/// How far a body on its way up has come; outlives the body.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     bytes: AtomicU64,
@@ -96,6 +102,9 @@ pub(crate) enum BodyError {
     UpstreamAborted,
     #[error("the exchange took longer than {limit:?}")]
     Deadline { limit: Duration },
+    /// A `wasi:http` component gave up a body that it had begun.
+    #[error("the component ended its body early")]
+    ComponentAborted,
     /// Cut short, or never was what `content-encoding` says.
     #[error("the body does not follow its content coding, {coding}")]
     Coding { coding: &'static str },

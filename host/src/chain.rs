@@ -8,16 +8,47 @@ use crate::{
     config::OnError,
     error::Error,
     exchange::Exchange,
-    plugin::{HookError, Outcome, Seen, Side, Use, Verdict},
+    plugin::{HANDLE, HookError, Middleware, Outcome, Seen, Service, Side, Use, Verdict},
 };
 
 pub(crate) use self::chunks::Hooked;
 
 /// The uses of one route, in the order that its configuration lists them.
 pub(crate) struct Chain {
-    uses: Vec<Arc<Use>>,
+    links: Vec<Link>,
     /// Whether any of them wants request chunks, and response chunks.
     wants_chunks: [bool; 2],
+}
+
+/// What a chain is made of.
+#[derive(Clone)]
+pub(crate) enum Link {
+    Plugin(Arc<Use>),
+    Middleware(Arc<Middleware>),
+}
+
+impl Link {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Plugin(plugin) => plugin.name(),
+            Self::Middleware(middleware) => middleware.name(),
+        }
+    }
+
+    /// The component behind a middleware.
+    pub(crate) fn service(&self) -> Option<Arc<Service>> {
+        match self {
+            Self::Plugin(_) => None,
+            Self::Middleware(middleware) => Some(Arc::clone(middleware.service())),
+        }
+    }
+
+    pub(crate) fn plugin(&self) -> Option<&Arc<Use>> {
+        match self {
+            Self::Plugin(plugin) => Some(plugin),
+            Self::Middleware(_) => None,
+        }
+    }
 }
 
 /// A use and its place in the chain, which says whether an exchange has its canary.
@@ -33,26 +64,32 @@ impl Placed {
 }
 
 impl Chain {
-    pub(crate) fn new(uses: Vec<Arc<Use>>) -> Self {
-        let versions = || uses.iter().flat_map(|plugin| plugin.versions());
+    pub(crate) fn new(links: Vec<Link>) -> Self {
+        let versions =
+            || links.iter().filter_map(Link::plugin).flat_map(|plugin| plugin.versions());
         let wants = |side| versions().any(|plugin| plugin.wants_chunks(side));
-        Self { wants_chunks: [wants(Side::Request), wants(Side::Response)], uses }
+        Self { wants_chunks: [wants(Side::Request), wants(Side::Response)], links }
     }
 
-    pub(crate) fn uses(&self) -> &[Arc<Use>] {
-        &self.uses
+    pub(crate) fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Every version of every plugin.
+    fn versions(&self) -> impl Iterator<Item = &Use> {
+        self.links.iter().filter_map(Link::plugin).flat_map(|plugin| plugin.versions())
     }
 
     /// Whether any plugin can ask for the request when it has been forwarded.
     pub(crate) fn looks_back(&self) -> bool {
-        let mut versions = self.uses.iter().flat_map(|plugin| plugin.versions());
+        let mut versions = self.versions();
         let hooks = versions.any(|plugin| plugin.wants_response() || plugin.wants_finish());
         hooks || self.wants_chunks.contains(&true)
     }
 
     /// Whether anything is to be done when an exchange has ended.
     pub(crate) fn wants_finish(&self) -> bool {
-        self.uses.iter().flat_map(|plugin| plugin.versions()).any(Use::wants_finish)
+        self.versions().any(Use::wants_finish)
     }
 
     /// Whether a body that goes this way passes chunk hooks.
@@ -62,8 +99,9 @@ impl Chain {
 
     /// Whose chunk hooks a body passes, in order: those that the request has reached.
     pub(crate) fn chunk_uses(&self, side: Side, exchange: &Exchange) -> Vec<Placed> {
-        let reached = self.uses[..exchange.reached].iter().enumerate();
+        let reached = self.links[..exchange.reached].iter().enumerate();
         let mut uses: Vec<_> = reached
+            .filter_map(|(place, link)| Some((place, link.plugin()?)))
             .map(|(place, plugin)| Placed { plugin: Arc::clone(plugin), place })
             .filter(|placed| placed.version(exchange).wants_chunks(side))
             .collect();
@@ -96,29 +134,15 @@ impl Chain {
     /// A plugin that fails ends the exchange unless its use says `on_error: skip`: a broken
     /// authenticator must not open the route.
     pub(crate) async fn on_request(&self, mut exchange: Exchange) -> Exchange {
-        for (place, listed) in self.uses.iter().enumerate() {
+        for (place, link) in self.links.iter().enumerate() {
             exchange.reached += 1;
-            let shadow = listed.shadow(&exchange);
-            let plugin = listed.choose(place, &mut exchange);
-            let mut verdict = Ok(Verdict::Next);
-            if plugin.wants_request() {
-                (exchange, verdict) = plugin.on_request(exchange).await;
-                listed.note(plugin, verdict.as_ref().err());
-            }
-            if let Some(shadow) = shadow {
-                shadow.compare(Seen::of(&exchange, &verdict));
-            }
-            match verdict {
-                Ok(Verdict::Next) => {}
-                Ok(Verdict::Respond(response)) => {
-                    exchange.response = Some(response);
-                    return exchange;
-                }
-                Err(error) => {
-                    if failed(&mut exchange, plugin, "on-request", error) {
-                        return exchange;
-                    }
-                }
+            let answered;
+            (exchange, answered) = match link {
+                Link::Plugin(listed) => ask_plugin(listed, place, exchange).await,
+                Link::Middleware(middleware) => ask_middleware(middleware, place, exchange).await,
+            };
+            if answered {
+                return exchange;
             }
         }
         exchange
@@ -130,7 +154,14 @@ impl Chain {
     /// the replacement.
     pub(crate) async fn on_response(&self, mut exchange: Exchange) -> Exchange {
         let reached = exchange.reached;
-        for (place, listed) in self.uses[..reached].iter().enumerate().rev() {
+        for (place, link) in self.links[..reached].iter().enumerate().rev() {
+            let listed = match link {
+                Link::Plugin(plugin) => plugin,
+                Link::Middleware(middleware) => {
+                    show_middleware(middleware, place, &mut exchange).await;
+                    continue;
+                }
+            };
             let plugin = listed.chosen(place, &exchange);
             if !plugin.wants_response() {
                 continue;
@@ -149,7 +180,8 @@ impl Chain {
     pub(crate) async fn on_finish(&self, mut exchange: Exchange, outcome: &Outcome) -> Exchange {
         exchange.clock = Instant::now();
         let reached = exchange.reached;
-        for (place, listed) in self.uses[..reached].iter().enumerate() {
+        for (place, link) in self.links[..reached].iter().enumerate() {
+            let Some(listed) = link.plugin() else { continue };
             let plugin = listed.chosen(place, &exchange);
             if !plugin.wants_finish() {
                 continue;
@@ -163,6 +195,62 @@ impl Chain {
         }
         exchange
     }
+}
+
+/// The request hook of one plugin; true: the exchange has its answer.
+async fn ask_plugin(listed: &Arc<Use>, place: usize, mut exchange: Exchange) -> (Exchange, bool) {
+    let shadow = listed.shadow(&exchange);
+    let plugin = listed.choose(place, &mut exchange);
+    let mut verdict = Ok(Verdict::Next);
+    if plugin.wants_request() {
+        (exchange, verdict) = plugin.on_request(exchange).await;
+        listed.note(plugin, verdict.as_ref().err());
+    }
+    if let Some(shadow) = shadow {
+        shadow.compare(Seen::of(&exchange, &verdict));
+    }
+    let answered = match verdict {
+        Ok(Verdict::Next) => false,
+        Ok(Verdict::Respond(response)) => {
+            exchange.response = Some(response);
+            true
+        }
+        Err(error) => failed(&mut exchange, plugin, "on-request", error),
+    };
+    (exchange, answered)
+}
+
+/// The way in through a middleware; true: the exchange has its answer.
+async fn ask_middleware(
+    middleware: &Middleware,
+    place: usize,
+    mut exchange: Exchange,
+) -> (Exchange, bool) {
+    let answered = match middleware.on_request(&mut exchange, place).await {
+        Ok(Verdict::Next) => false,
+        Ok(Verdict::Respond(response)) => {
+            exchange.response = Some(response);
+            true
+        }
+        Err(source) => {
+            fail(&mut exchange, middleware, source);
+            true
+        }
+    };
+    (exchange, answered)
+}
+
+/// The way out through a middleware.
+async fn show_middleware(middleware: &Middleware, place: usize, exchange: &mut Exchange) {
+    if let Err(source) = middleware.on_response(exchange, place).await {
+        fail(exchange, middleware, source);
+    }
+}
+
+/// There is no passing by a middleware: the request is in it.
+fn fail(exchange: &mut Exchange, middleware: &Middleware, source: HookError) {
+    let plugin = middleware.name().to_owned();
+    exchange.fail(Error::Plugin { plugin, hook: HANDLE, source });
 }
 
 /// Decides what a failure means; true: the exchange has its answer.

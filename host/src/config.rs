@@ -60,6 +60,8 @@ pub struct Config {
     pub registries: BTreeMap<String, Registry>,
     /// Every distinct use of a plugin; routes refer to them by index.
     pub uses: Vec<Use>,
+    /// Every distinct component at the end of a route; routes refer to them by index.
+    pub services: Vec<Service>,
     pub upstreams: BTreeMap<String, Arc<Upstream>>,
     /// Every store that a use is granted or the file names.
     pub stores: BTreeMap<String, StoreLimits>,
@@ -159,9 +161,10 @@ pub struct Use {
 }
 
 impl Config {
-    /// Artifacts in registries that uses and their canaries name, with the place of each.
+    /// Artifacts in registries that uses, their canaries and services name, with the place of each.
     pub fn references(&self) -> impl Iterator<Item = (&Reference, Pointer)> {
-        self.uses.iter().flat_map(Use::references)
+        let services = self.services.iter().filter_map(Service::reference);
+        self.uses.iter().flat_map(Use::references).chain(services)
     }
 
     /// The file beside this one that pins tags.
@@ -191,6 +194,46 @@ impl Use {
             canary.at = Pointer::default();
         }
         format!("{nowhere:?}")
+    }
+}
+
+/// A `wasi:http` component at the end of a route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// The component's name, in logs, metrics and messages.
+    pub name: String,
+    pub component: Source,
+    /// Where the component is named in the file.
+    pub component_at: Pointer,
+    /// Upstreams that it may send requests to.
+    pub upstreams: Vec<String>,
+    pub limits: UseLimits,
+    /// Where it first stands in the file.
+    pub at: Pointer,
+}
+
+impl Service {
+    /// What a use of a middleware says; it answers to no other key.
+    pub(crate) fn of_use(use_: &Use) -> Self {
+        Self {
+            name: use_.name.clone(),
+            component: use_.component.clone(),
+            component_at: use_.component_at.clone(),
+            upstreams: use_.grants.upstreams.clone(),
+            limits: use_.limits.clone(),
+            at: use_.at.clone(),
+        }
+    }
+
+    /// The artifact in a registry that it names, with the place of the name.
+    pub fn reference(&self) -> Option<(&Reference, Pointer)> {
+        Some((self.component.reference()?, self.component_at.clone()))
+    }
+
+    /// Whether both are one, whatever the place in the file.
+    fn is_same_as(&self, other: &Self) -> bool {
+        let (at, component_at) = (self.at.clone(), self.component_at.clone());
+        *self == Self { at, component_at, ..other.clone() }
     }
 }
 
@@ -347,6 +390,8 @@ pub struct Route {
 #[derive(Clone, Debug)]
 pub enum Action {
     Forward(Forward),
+    /// An index into [`Config::services`].
+    Component(usize),
     /// Its plugins answer; 404 where none does.
     Nothing,
     Redirect {

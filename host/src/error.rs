@@ -59,6 +59,7 @@ impl Error {
             BodyError::ClientStalled { .. }
             | BodyError::UpstreamIdle { .. }
             | BodyError::UpstreamAborted
+            | BodyError::ComponentAborted
             | BodyError::Deadline { .. } => None,
         }
     }

@@ -13,7 +13,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, request::Parts, uri::PathAndQuery};
+use http::{
+    HeaderValue, Request, Response, Uri,
+    header::HOST,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
+};
 
 use self::common::Common;
 use crate::{
@@ -21,9 +26,10 @@ use crate::{
     coding::Coding,
     config::UseLimits,
     error::Error,
+    forwarding::X_FORWARDED_PROTO,
     generation::{Generation, Route},
     listener::Client,
-    plugin::Trial,
+    plugin::{Suspended, Trial},
     problem,
     router::Params,
 };
@@ -86,6 +92,8 @@ pub(crate) struct State {
     pub(crate) canaries: Vec<usize>,
     /// Uses in quarantine that it tries.
     pub(crate) trials: Vec<Arc<Trial>>,
+    /// Middlewares of its chain that wait for its response.
+    pub(crate) suspended: Vec<Suspended>,
     /// Whether a shadow asked for something that it does not get.
     pub(crate) held_back: bool,
     pub(crate) response: Option<Response<Body>>,
@@ -134,6 +142,7 @@ impl Exchange {
             reached: 0,
             canaries: Vec::new(),
             trials: Vec::new(),
+            suspended: Vec::new(),
             held_back: false,
             response: None,
             answered_by: None,
@@ -166,6 +175,7 @@ impl Exchange {
             reached: self.reached,
             canaries: self.canaries.clone(),
             trials: self.trials.clone(),
+            suspended: Vec::new(),
             held_back: false,
             response: None,
             answered_by: self.answered_by.clone(),
@@ -320,6 +330,23 @@ impl State {
     /// Path and query as the upstream will see them, before the route's rewrite.
     pub(crate) fn uri(&self) -> &Uri {
         &self.request.uri
+    }
+
+    /// What a component gets as the target: what a plugin set, else the request's, absolute as far as
+    /// the client named a host.
+    pub(crate) fn absolute_target(&self) -> Uri {
+        let target = self.target.as_ref().or_else(|| self.uri().path_and_query());
+        let Some(target) = target.cloned() else { return Uri::from_static("/") };
+        let headers = &self.request.headers;
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let Some(host) = host.and_then(|host| host.parse::<Authority>().ok()) else {
+            return Uri::from(target);
+        };
+        // As clients and trusted proxies said it.
+        let https = headers.get(X_FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
+        let scheme = if https { "https" } else { "http" };
+        let uri = Uri::builder().scheme(scheme).authority(host).path_and_query(target.clone());
+        uri.build().unwrap_or_else(|_| Uri::from(target))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod https;
 mod forward;
+mod service;
 mod onward;
 mod response;
 
@@ -170,7 +171,7 @@ pub(crate) fn choose_route(exchange: &mut Exchange) {
 /// The chain on the way in: next, respond or fail.
 async fn ask_plugins(exchange: Exchange) -> Exchange {
     match &exchange.route {
-        Some(route) if !route.chain.uses().is_empty() => {
+        Some(route) if !route.chain.links().is_empty() => {
             let route = Arc::clone(route);
             route.chain.on_request(exchange).await
         }

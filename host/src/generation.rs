@@ -4,6 +4,7 @@
 mod build;
 mod canary;
 mod components;
+mod services;
 
 use std::{
     collections::HashMap,
@@ -16,7 +17,7 @@ use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
 use crate::{
     chain::Chain,
     config::{Config, PathRewrite, Template},
-    plugin::Use,
+    plugin::{Service, Use},
     reload::Stamps,
     router::Router,
     telemetry::{AccessLog, RouteMetrics},
@@ -36,6 +37,7 @@ pub(crate) struct Generation {
     pub(crate) router: Router<Arc<Route>>,
     pub(crate) upstreams: HashMap<String, Arc<Upstream>>,
     pub(crate) uses: Vec<Arc<Use>>,
+    pub(crate) services: Vec<Arc<Service>>,
     pub(crate) access_log: Option<AccessLog>,
     /// Of requests that no route takes.
     pub(crate) unrouted: RouteMetrics,
@@ -61,6 +63,7 @@ pub(crate) enum End {
         path: PathRewrite,
         host: Option<Authority>,
     },
+    Component(Arc<Service>),
     /// A plugin has to answer.
     Nothing,
     Redirect {

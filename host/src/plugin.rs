@@ -1,4 +1,5 @@
-//! Plugins: components, their uses, and the calls into them. Nothing outside names a WIT type.
+//! Plugins and services: components, their uses, and the calls into them. Nothing outside names a
+//! WIT type.
 
 mod bindings;
 mod cache;
@@ -14,20 +15,27 @@ mod meter;
 mod pool;
 mod quarantine;
 mod reached;
+mod service;
 mod snapshot;
 mod state;
+mod surface;
 mod time;
 mod trace;
 mod usage;
+mod world;
 
 pub(crate) use self::{
     canary::{Canary, Seen},
     hook::{HookError, Outcome, Side, Verdict},
     quarantine::{Quarantine, Trial},
+    service::{Asked, HANDLE, Middleware, Service, Suspended},
     time::{Stated, Time},
     usage::{Origin, Shared, Use},
 };
 pub use self::{
     component::{Component, Components, LoadError, Manifest},
     engine::Engine,
+    service::ServiceComponent,
+    surface::Surface,
+    world::{Kind, World},
 };

@@ -31,7 +31,7 @@ pub(crate) use self::{
     digest::Digest,
     error::Error,
     lock::Lock,
-    push::{Publication, built_at, push},
+    push::{Loaded, Publication, built_at, push},
 };
 use crate::config::Registry;
 

@@ -4,7 +4,7 @@
 use std::{cell::Cell, time::Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::time::timeout_at;
+use tokio::{task::JoinHandle, time::timeout_at};
 use tokio_util::task::TaskTracker;
 
 thread_local! {
@@ -23,8 +23,8 @@ pub(crate) fn enter(index: usize) {
 }
 
 /// Runs `task` on this worker, which waits for it when it drains.
-pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    AFTER.with(|after| after.spawn(task));
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    AFTER.with(|after| after.spawn(task))
 }
 
 /// Waits for what [`spawn`] started, until `deadline`.

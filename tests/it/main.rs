@@ -12,6 +12,7 @@ mod upgrade;
 mod hostile;
 mod plugins;
 mod chunks;
+mod components;
 mod faults;
 mod reload;
 mod registry;

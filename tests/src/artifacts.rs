@@ -23,7 +23,7 @@ pub fn gateway() -> PathBuf {
 #[must_use]
 pub fn component(name: &str) -> PathBuf {
     let file = format!("{name}.wasm");
-    let places = ["plugins", "test-plugins", "example-plugins"];
+    let places = ["plugins", "test-plugins", "example-plugins", "components"];
     let mut files = places.map(|place| target().join(place).join(&file)).into_iter();
     let found = files.find(|path| path.is_file());
     found.unwrap_or_else(|| {
@@ -46,12 +46,33 @@ pub fn has_example(name: &str) -> bool {
     let Ok(reason) = std::fs::read_to_string(place.with_extension("skipped")) else {
         panic!("{name}.wasm is missing; run `cargo xtask test --only example-plugins`")
     };
+    let first = reason.lines().next().unwrap_or_default();
+    tell_skipped(&format!("the plugin {name}: {first}"));
+    false
+}
+
+/// The program of wasmtime, the one in `PATH` or that of `cargo xtask test`; `None`, and a word to the
+/// person who runs the tests, where there is none.
+#[must_use]
+pub fn wasmtime() -> Option<PathBuf> {
+    let own = target().join("wasmtime/bin/wasmtime");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).map(|folder| folder.join("wasmtime")).chain([own]);
+    let found = places.into_iter().find(|program| program.is_file());
+    if found.is_none() {
+        tell_skipped(
+            "a `wasmtime` in PATH; `cargo xtask test --only example-plugins` installs one",
+        );
+    }
+    found
+}
+
+/// Tells why a test is left out, past what captures a test's output.
+fn tell_skipped(without: &str) {
     let test = std::thread::current();
     let test = test.name().unwrap_or("a test");
-    let first = reason.lines().next().unwrap_or_default();
-    let note = format!("{test}: skipped without the plugin {name}: {first}\n");
+    let note = format!("{test}: skipped without {without}\n");
     let _ = std::io::Write::write_all(&mut std::io::stderr(), note.as_bytes());
-    false
 }
 
 /// Where the gateways of all tests keep compiled plugins, so that each is compiled once.

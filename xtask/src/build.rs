@@ -36,12 +36,16 @@ pub(crate) fn all(workspace: &Workspace, optimise: Optimise, steps: &mut Steps) 
 
 pub(crate) fn plugins(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     toolchain::ensure_guest_target(steps)?;
-    steps.run("build the plugins", || guests(workspace, "plugins", "plugins"))
+    steps.run("build the plugins", || guests(workspace, "plugins", "plugins"))?;
+    steps.run("build the components of the examples", || {
+        guests(workspace, "examples/components", "components")
+    })
 }
 
 /// The components that only tests use, which misbehave on purpose.
 pub(crate) fn test_guests(workspace: &Workspace) -> Result<()> {
-    guests(workspace, "tests/plugins", "test-plugins")
+    guests(workspace, "tests/plugins", "test-plugins")?;
+    guests(workspace, "tests/components", "test-plugins")
 }
 
 /// Builds all programs in one call: cargo unites the features of what is built together, and

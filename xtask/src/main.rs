@@ -6,6 +6,7 @@ mod steps;
 mod toolchain;
 mod build;
 mod examples;
+mod hosts;
 mod test;
 
 use std::ffi::OsString;

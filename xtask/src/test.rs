@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::build::{self, Optimise};
 use crate::command::Tool;
 use crate::examples as example_plugins;
+use crate::hosts;
 use crate::steps::Steps;
 use crate::toolchain::{self, GUEST_TARGET};
 use crate::workspace::Workspace;
@@ -29,7 +30,7 @@ enum Step {
     Format,
     /// The gateway, its plugins and the components for tests
     Build,
-    /// The plugins below examples/plugins/, those whose tools are installed
+    /// The examples in other languages, those whose tools are installed, and wasmtime for the tests
     ExamplePlugins,
     /// clippy, warnings are errors
     Lints,
@@ -65,10 +66,11 @@ pub(crate) fn all(workspace: &Workspace, options: &Options, steps: &mut Steps) -
     }
     if options.wants(Step::ExamplePlugins) {
         example_plugins::all(workspace, steps)?;
+        hosts::wasmtime(workspace, steps)?;
     }
     if options.wants(Step::Lints) {
         steps.run("lints", || lints(workspace))?;
-        steps.run("lints of the plugins as components", || guest_lints(workspace))?;
+        steps.run("lints of what becomes a component", || guest_lints(workspace))?;
     }
     if options.wants(Step::Docs) {
         steps.run("docs", || docs(workspace))?;
@@ -110,10 +112,9 @@ fn lints(workspace: &Workspace) -> Result<()> {
 
 /// Code for the component's target only is not seen by the lints of this machine's target.
 fn guest_lints(workspace: &Workspace) -> Result<()> {
-    let guests = workspace.guests("plugins")?;
-    if guests.is_empty() {
-        return Ok(());
-    }
+    let folders = ["plugins", "examples/components", "tests/components"];
+    let guests = folders.map(|folder| workspace.guests(folder));
+    let guests = guests.into_iter().collect::<Result<Vec<_>>>()?.concat();
     Tool::cargo()
         .args(["clippy", "--target", GUEST_TARGET, "--profile", build::guest_profile(workspace)?])
         .args(guests.iter().flat_map(|guest| ["--package", &guest.package]))

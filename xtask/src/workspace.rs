@@ -17,6 +17,7 @@ pub(crate) struct Workspace {
 }
 
 /// A crate that is built into a WebAssembly component.
+#[derive(Clone)]
 pub(crate) struct Guest {
     /// The folder's name, which is the component's name.
     pub(crate) name: String,

@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::{
+    chain::Link,
     config::Isolation,
     generation::{End, Generation, Route},
-    plugin::{Canary, Quarantine, Use},
+    plugin::{Canary, Quarantine, Service, Use},
     reload::LastReload,
     upstream::Upstream,
 };
@@ -27,6 +28,7 @@ pub(super) fn of(
         "last_reload": last_reload.map(reload),
         "routes": generation.router.iter().map(|(_, r)| route(r)).collect::<Vec<_>>(),
         "plugins": generation.uses.iter().map(|p| plugin(p)).collect::<Vec<_>>(),
+        "components": generation.services.iter().map(|s| service(s)).collect::<Vec<_>>(),
         "upstreams": generation.upstreams.values().map(|u| upstream(u)).collect::<Vec<_>>(),
     })
 }
@@ -43,9 +45,10 @@ fn reload(last: &LastReload) -> Value {
 }
 
 fn route(route: &Route) -> Value {
-    let plugins: Vec<_> = route.chain.uses().iter().map(|plugin| plugin.name()).collect();
+    let plugins: Vec<_> = route.chain.links().iter().map(Link::name).collect();
     let end = match &route.end {
         End::Forward { upstream, .. } => json!({ "upstream": &*upstream.name }),
+        End::Component(service) => json!({ "component": service.name() }),
         End::Nothing => json!("plugins"),
         End::Redirect { status, .. } => json!({ "redirect": status.as_u16() }),
         End::Respond { status, .. } => json!({ "respond": status.as_u16() }),
@@ -69,6 +72,19 @@ fn plugin(plugin: &Use) -> Value {
         "canary": plugin.canary().map(canary),
         "instances": plugin.instances(),
         "errors": plugin.errors(),
+    })
+}
+
+fn service(service: &Service) -> Value {
+    json!({
+        "name": service.name(),
+        "world": service.component.world.to_string(),
+        "source": service.origin.source.to_string(),
+        "artifact": service.origin.artifact,
+        "digest": format!("sha256:{}", service.component.digest),
+        "bytes": service.component.size,
+        "instances": service.instances(),
+        "errors": service.errors(),
     })
 }
 

@@ -10,22 +10,22 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// Fires when nothing moved for `limit`. The timer exists only once something had to wait, so a
 /// body that comes with its head costs none.
-pub(super) struct Idle {
-    pub(super) limit: Duration,
+pub(crate) struct Idle {
+    pub(crate) limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
     moved: bool,
 }
 
 impl Idle {
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, sleep: None, moved: true }
     }
 
-    pub(super) fn moved(&mut self) {
+    pub(crate) fn moved(&mut self) {
         self.moved = true;
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
         if std::mem::take(&mut self.moved) {
@@ -36,22 +36,22 @@ impl Idle {
 }
 
 /// Fires at a time, and costs nothing until something has to wait.
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     at: Instant,
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
-    pub(super) fn new(at: std::time::Instant, limit: Duration) -> Self {
+    pub(crate) fn new(at: std::time::Instant, limit: Duration) -> Self {
         Self { at: at.into(), limit, sleep: None }
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.at
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let at = self.at;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         sleep.as_mut().poll(cx)

@@ -82,7 +82,8 @@ pub(crate) fn hooks(
     alone.bench.runtime.block_on(async {
         let stand_ins = no_stand_ins().await?;
         let lines = Lines::default();
-        Ok(alone.scene(&stand_ins, &lines).await?.generation.uses[0].hooks())
+        let scene = alone.scene(&stand_ins, &lines).await?;
+        Ok(plugin(&scene)?.hooks())
     })
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn measure(subject: &Subject) -> Result<Costs, String> {
     alone.bench.runtime.block_on(async {
         let stand_ins = no_stand_ins().await?;
         let scene = alone.scene(&stand_ins, &lines).await?;
-        let plugin = Arc::clone(&scene.generation.uses[0]);
+        let plugin = Arc::clone(plugin(&scene)?);
         let mut hooks = Vec::new();
         for hook in plugin.hooks() {
             let measured = Measured { scene: &scene, plugin: &plugin, step: &step, hook };
@@ -113,6 +114,11 @@ pub(crate) fn measure(subject: &Subject) -> Result<Costs, String> {
         }
         Ok(Costs { hooks, memory: plugin.discard_idle(), compile })
     })
+}
+
+/// The one plugin there is.
+fn plugin<'s>(scene: &'s Scene<'_>) -> Result<&'s Arc<Use>, String> {
+    scene.generation.uses.first().ok_or_else(|| "a `wasi:http` middleware has no hooks".to_owned())
 }
 
 struct Alone {

@@ -16,7 +16,7 @@ use clap::Subcommand;
 
 use super::{CacheArgument, Outcome, print};
 use crate::{
-    plugin::{Component, Components, Engine},
+    plugin::{Component, Components, Engine, ServiceComponent},
     server,
 };
 
@@ -57,8 +57,16 @@ impl Command {
 
 /// Compiles and links the component, and asks it who it is.
 fn load(file: &Path, cache: CacheArgument) -> Result<Arc<Component>, String> {
-    let engine = Engine::new().map_err(|error| format!("{error:#}"))?;
-    let components = Components::new(engine, cache.folder().as_deref());
     let runtime = server::runtime().map_err(|failed| failed.to_string())?;
-    runtime.block_on(components.load(file)).map_err(|error| error.to_string())
+    runtime.block_on(components(cache)?.load(file)).map_err(|error| error.to_string())
+}
+
+/// Compiles and links a `wasi:http` component.
+fn load_service(file: &Path, cache: CacheArgument) -> Result<Arc<ServiceComponent>, String> {
+    components(cache)?.load_service(file).map_err(|error| error.to_string())
+}
+
+fn components(cache: CacheArgument) -> Result<Components, String> {
+    let engine = Engine::new().map_err(|error| format!("{error:#}"))?;
+    Ok(Components::new(engine, cache.folder().as_deref()))
 }

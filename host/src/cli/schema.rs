@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{CacheArgument, Outcome, print};
 use crate::{
     config::schema::{schema, with_plugins},
-    plugin::{Components, Engine},
+    plugin::{Components, Engine, LoadError},
     server,
 };
 
@@ -28,8 +28,12 @@ impl Arguments {
             let components = Components::new(engine, self.cache.folder().as_deref());
             let runtime = server::runtime().map_err(|failed| failed.to_string())?;
             for (name, path) in files {
-                let component =
-                    runtime.block_on(components.load(&path)).map_err(|error| error.to_string())?;
+                let component = match runtime.block_on(components.load(&path)) {
+                    Ok(component) => component,
+                    // They have no configuration.
+                    Err(LoadError::NotAPlugin { .. } | LoadError::Middleware { .. }) => continue,
+                    Err(error) => return Err(error.to_string()),
+                };
                 let schema =
                     serde_json::from_str(&component.manifest.config_schema).map_err(|error| {
                         format!("{}: its config-schema is not JSON: {error}", path.display())

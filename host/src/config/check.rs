@@ -10,6 +10,7 @@ mod matching;
 mod plugins;
 mod registries;
 mod routes;
+mod services;
 mod settings;
 mod stores;
 mod upstreams;
@@ -35,7 +36,8 @@ pub(super) fn check(document: Document, found: Vec<Fault>) -> (Config, Vec<Fault
     let plugin_directory = document.resolve(file.plugin_directory.as_deref().unwrap_or("plugins"));
     let upstreams = upstreams::check(&root.key("upstreams"), &file);
     let mut uses = plugins::Uses::check(&root.key("plugins"), &file, plugin_directory.clone());
-    let routes = routes::check(&root.key("routes"), &file, &mut uses);
+    let mut services = services::Services::new(&file, &plugin_directory);
+    let routes = routes::check(&root.key("routes"), &file, &mut uses, &mut services);
     let uses = uses.into_vec();
     let config = Config {
         listeners: listeners::check(&root.key("listeners"), &file),
@@ -47,6 +49,7 @@ pub(super) fn check(document: Document, found: Vec<Fault>) -> (Config, Vec<Fault
         stores: stores::check(&root.key("stores"), &file, &uses),
         cache: stores::check_cache(&root.key("cache"), file.cache.as_ref()),
         uses,
+        services: services.into_vec(),
         upstreams,
         routes,
         limits: settings::check_limits(&root.key("limits"), file.limits.as_ref()),

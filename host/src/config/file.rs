@@ -11,6 +11,7 @@ mod registries;
 mod upstreams;
 mod stores;
 mod routes;
+mod services;
 mod settings;
 mod values;
 
@@ -29,6 +30,7 @@ pub(super) use self::{
     plugins::{GrantsFile, OnErrorFile, PluginFile, UseFile, UseLimitsFile, UseTableFile},
     registries::RegistryFile,
     routes::{ConditionFile, ConditionTableFile, MatchFile, RedirectFile, RespondFile, RouteFile},
+    services::{ServiceFile, ServiceLimitsFile, ServiceTableFile},
     settings::{
         AccessLogFile, AccessLogFormatFile, Http2File, LimitsFile, LogFormatFile, TelemetryFile,
     },

@@ -302,7 +302,7 @@ fn a_route_has_one_end_and_only_what_goes_with_it() {
 ",
         ),
         &[
-            "tollgate.yaml:6:5: routes[0]: needs one of `upstream`, `redirect` and `respond`, or `plugins` that answer",
+            "tollgate.yaml:6:5: routes[0]: needs one of `upstream`, `component`, `redirect` and `respond`, or `plugins` that answer",
             "tollgate.yaml:9:5: routes[1].respond: cannot stand beside `upstream`",
             "tollgate.yaml:12:5: routes[2].strip_prefix: needs `upstream`",
             "tollgate.yaml:14:5: routes[3]: unknown key `upsteam`; did you mean `upstream`?",
@@ -365,8 +365,6 @@ fn what_this_version_lacks_is_refused_by_name() {
   - match: { path: /a }
     split: [{ upstream: bills, weight: 1 }]
     sticky: { cookie: v }
-  - match: { path: /b }
-    component: hello
   - match: { path: /c }
     upstream: bills
     mirror: {}
@@ -381,13 +379,59 @@ plugins:
         &[
             "tollgate.yaml:7:5: routes[0].split: not supported by this version",
             "tollgate.yaml:8:5: routes[0].sticky: not supported by this version",
-            "tollgate.yaml:10:5: routes[1].component: not supported by this version",
-            "tollgate.yaml:13:5: routes[2].mirror: not supported by this version",
-            "tollgate.yaml:14:5: routes[2].retries: not supported by this version",
-            "tollgate.yaml:16:1: state: not supported by this version",
-            "tollgate.yaml:17:14: telemetry.otlp: not supported by this version",
-            "tollgate.yaml:17:24: telemetry.server_timing: not supported by this version",
-            "tollgate.yaml:17:60: telemetry.access_log.fields: not supported by this version",
+            "tollgate.yaml:11:5: routes[1].mirror: not supported by this version",
+            "tollgate.yaml:12:5: routes[1].retries: not supported by this version",
+            "tollgate.yaml:14:1: state: not supported by this version",
+            "tollgate.yaml:15:14: telemetry.otlp: not supported by this version",
+            "tollgate.yaml:15:24: telemetry.server_timing: not supported by this version",
+            "tollgate.yaml:15:60: telemetry.access_log.fields: not supported by this version",
+        ],
+    );
+}
+
+#[test]
+fn a_component_at_the_end_of_a_route_is_named_or_a_table() {
+    let config = check_ok(&with_routes(
+        "routes:
+  - { match: { path: /a }, component: hello }
+  - { match: { path: /b }, component: { component: hello } }
+  - { match: { path: /c }, component: { component: ./own.wasm, grants: { upstreams: [bills] }, limits: { cpu: 5s, calls: 1 } } }
+",
+    ));
+    let [hello, own] = config.services.as_slice() else { panic!("{:?}", config.services) };
+    assert_eq!(hello.component, Source::File("etc/plugins/hello.wasm".into()));
+    assert_eq!((hello.name.as_str(), own.name.as_str()), ("hello", "own"));
+    assert_eq!(
+        (hello.limits.cpu, own.limits.cpu),
+        (Duration::from_secs(1), Duration::from_secs(5))
+    );
+    assert_eq!((own.upstreams.as_slice(), own.limits.calls), (&["bills".to_owned()][..], 1));
+    let ends = config.routes.iter().map(|route| match route.action {
+        Action::Component(index) => index,
+        ref other => panic!("{other:?}"),
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), [0, 0, 1]);
+
+    check_faults(
+        &with_routes(
+            "routes:
+  - { match: { path: /a }, component: hello, upstream: bills }
+  - { match: { path: /b }, component: { grants: { upstreams: [bils] } } }
+  - { match: { path: /c }, component: { component: oci://x.y/z } }
+  - { match: { path: /d }, component: [hello] }
+  - { match: { path: /e }, component: { component: x, on_error: skip, limits: { memory: 2GiB } } }
+  - { match: { path: /f }, component: x, strip_prefix: /f }
+",
+        ),
+        &[
+            "tollgate.yaml:6:28: routes[0].component: cannot stand beside `upstream`",
+            "tollgate.yaml:7:39: routes[1].component: `component` is missing",
+            "tollgate.yaml:7:63: routes[1].component.grants.upstreams[0]: no upstream is called \"bils\"; did you mean \"bills\"?",
+            "tollgate.yaml:8:52: routes[2].component.component: must end with a tag or a digest: `NAME:TAG` or `NAME@sha256:..`",
+            "tollgate.yaml:9:39: routes[3].component: must be the name of a component or `{ component: name, ... }`",
+            "tollgate.yaml:10:55: routes[4].component: unknown key `on_error`",
+            "tollgate.yaml:10:89: routes[4].component.limits.memory: must be at most 1GiB",
+            "tollgate.yaml:11:42: routes[5].strip_prefix: needs `upstream`",
         ],
     );
 }
@@ -855,6 +899,9 @@ plugins:
   p:
     component: oci://ghcr.io/acme/word:1.2
     canary: { component: oci://localhost:5000/word:2, percent: 1 }
+routes:
+  - { match: { path: /a }, component: \"oci://ghcr.io/acme/hello:1\" }
+  - { match: { path: /b }, component: { component: \"oci://ghcr.io/acme/app:1\" } }
 ",
     );
     assert_eq!(config.uses[0].component.to_string(), "oci://ghcr.io/acme/word:1.2");
@@ -862,8 +909,12 @@ plugins:
     let expected = [
         "plugins.p.component oci://ghcr.io/acme/word:1.2",
         "plugins.p.canary.component oci://localhost:5000/word:2",
+        "routes[0].component oci://ghcr.io/acme/hello:1",
+        "routes[1].component.component oci://ghcr.io/acme/app:1",
     ];
     assert_eq!(references.collect::<Vec<_>>(), expected);
+    let services: Vec<_> = config.services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(services, ["hello", "app"]);
     let ghcr = &config.registries["ghcr.io"];
     assert_eq!(ghcr.credentials, Some(("ann".to_owned(), Secret("secret".to_owned()))));
     let local = &config.registries["localhost:5000"];

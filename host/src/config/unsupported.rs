@@ -13,7 +13,6 @@ const KEYS: &[&str] = &[
     "upstreams.*.circuit",
     "upstreams.*.health",
     "upstreams.*.outlier",
-    "routes.*.component",
     "routes.*.mirror",
     "routes.*.retries",
     "routes.*.split",

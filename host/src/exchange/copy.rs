@@ -28,6 +28,7 @@ impl Exchange {
             reached: 0,
             canaries: Vec::new(),
             trials: Vec::new(),
+            suspended: Vec::new(),
             held_back: false,
             response: None,
             answered_by: None,

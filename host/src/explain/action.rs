@@ -2,7 +2,7 @@
 
 use super::{bytes, line, lines};
 use crate::{
-    config::{Action, Config, Forward, PathRewrite, Protocol, Route, Template, Upstream},
+    config::{Action, Config, Forward, PathRewrite, Protocol, Route, Service, Template, Upstream},
     router::Params,
 };
 
@@ -15,6 +15,7 @@ pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str
         Action::Forward(forward) => {
             tell_forward(text, config, forward, &rewrite(&forward.path, path, &render));
         }
+        Action::Component(index) => tell_service(text, config, &config.services[*index]),
         Action::Nothing => line(text, "end", "its plugins answer; 404 where none does"),
         Action::Redirect { status, location } => {
             line(text, "redirect", &format!("{} to {}", status.as_u16(), render(location)));
@@ -32,6 +33,28 @@ pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str
             );
         }
     }
+}
+
+fn tell_service(text: &mut String, config: &Config, service: &Service) {
+    let place = config.document.place(&service.at);
+    let (name, source) = (&service.name, &service.component);
+    let at = format!("{}:{place}", config.document.file());
+    line(text, "component", &format!("{name} ({source}) at {at}"));
+    let grants = match service.upstreams.as_slice() {
+        [] => "nothing".to_owned(),
+        names => format!("upstreams {}", names.join(", ")),
+    };
+    line(text, "", &format!("   may use: {grants}"));
+    let limits = &service.limits;
+    let limits = format!(
+        "   limits: cpu {:?}, memory {}, {} instances, {} calls, timeout {:?}",
+        limits.cpu,
+        bytes(limits.memory as u64),
+        limits.max_instances,
+        limits.calls,
+        limits.timeout
+    );
+    line(text, "", &limits);
 }
 
 fn tell_forward(text: &mut String, config: &Config, forward: &Forward, path: &str) {

@@ -1,4 +1,4 @@
-//! The end of a route: an upstream, a redirect, or a fixed response.
+//! The end of a route: an upstream, a component, a redirect, or a fixed response.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use http::{
     uri::PathAndQuery,
 };
 
-use super::{Wishes, onward};
+use super::{Wishes, onward, service};
 use crate::{
     body::{Body, BodyError},
     config::{PathRewrite, Template},
@@ -28,6 +28,9 @@ pub(super) async fn to_the_end(mut exchange: Exchange, wishes: Wishes) -> Exchan
     let Some(route) = exchange.route.clone() else { return exchange };
     match &route.end {
         End::Forward { .. } => to_upstream(&mut exchange, &route, wishes).await,
+        End::Component(component) => {
+            service::answer(&mut exchange, &route, component, &wishes).await;
+        }
         End::Nothing => exchange.fail(Error::NotAnswered),
         End::Redirect { status, location } => redirect(&mut exchange, *status, location),
         End::Respond { status, headers, body } => {
@@ -120,7 +123,7 @@ fn request(
 }
 
 /// The header fields, taken rather than copied where nobody asks for them again.
-fn headers(exchange: &mut Exchange, route: &Route) -> HeaderMap {
+pub(super) fn headers(exchange: &mut Exchange, route: &Route) -> HeaderMap {
     let asked_again = route.chain.looks_back() || exchange.generation.access_log.is_some();
     if asked_again {
         exchange.request.headers.clone()

@@ -12,12 +12,15 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 
-use super::{End, Generation, Route, components::Fetches};
+use super::{
+    End, Generation, Route,
+    components::{Fetches, Linkable, Loaded},
+};
 use crate::{
-    chain::Chain,
+    chain::{Chain, Link},
     config::{self, Action, Config, Fault, Pointer, Source},
     listener,
-    plugin::{Component, Components, HookError, Origin, Shared, Use},
+    plugin::{Component, Components, HookError, Service, Shared, Use},
     registry::Registries,
     reload::Stamps,
     router::Router,
@@ -38,9 +41,6 @@ pub(crate) struct Builder {
     pub(crate) workers: usize,
 }
 
-/// A component, and where it comes from.
-pub(super) type Loaded = (Arc<Component>, Origin);
-
 /// Lines of one plugin's refusal that are shown.
 const MAX_REASONS: usize = 20;
 
@@ -58,8 +58,9 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    fn of(config: &Config, uses: &[Arc<Use>], fetches: &Fetches) -> Self {
-        let pairs = config.uses.iter().zip(uses);
+    fn of(config: &Config, links: &[Link], fetches: &Fetches) -> Self {
+        let pairs = config.uses.iter().zip(links);
+        let pairs = pairs.filter_map(|(plugin, link)| Some((plugin, link.plugin()?)));
         let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
         let warnings = warnings.chain(fetches.unpinned(config));
         Self {
@@ -144,9 +145,12 @@ impl Builder {
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
         let fetches = self.fetch(&config, |_| true).await?;
-        let uses = self.uses(&config, &fetches).await?;
+        let links = self.links(&config, &fetches).await?;
+        let mut services = self.services(&config, &fetches).await?;
         let upstreams = self.upstreams(&config, previous, &stamps).await?;
-        let router = self.router(&config, &uses, &upstreams)?;
+        let router = self.router(&config, &links, &services, &upstreams)?;
+        let uses = links.iter().filter_map(Link::plugin).cloned().collect();
+        services.extend(links.iter().filter_map(Link::service));
         let access_log = self.access_log(&config, previous)?;
         let tls = tls(&config)?;
         // Only what runs is pinned. The change is not one that asks for a reload.
@@ -160,6 +164,7 @@ impl Builder {
             router,
             upstreams,
             uses,
+            services,
             access_log,
             unrouted: RouteMetrics::new(&self.metrics, ""),
             tls,
@@ -174,10 +179,11 @@ impl Builder {
         let is_sound = |plugin: &config::Use| {
             !faults.iter().any(|f| f.is_within(&plugin.at) || f.is_within(&plugin.config_at))
         };
-        let (uses, found, fetches) = match self.fetch(&config, is_sound).await {
+        let (links, found, fetches) = match self.fetch(&config, is_sound).await {
             Ok(fetches) => {
-                let (uses, found) = self.prove_each(&config, &fetches, is_sound).await;
-                (uses, found, Some(fetches))
+                let (links, mut found) = self.prove_each(&config, &fetches, is_sound).await;
+                found.extend(self.prove_services(&config, &fetches).await.1);
+                (links, found, Some(fetches))
             }
             Err(Failure(found)) => (Vec::new(), found, None),
         };
@@ -198,15 +204,15 @@ impl Builder {
         faults.extend(access_log.err().into_iter().flat_map(|failure| failure.0));
         faults.extend(found);
         match fetches {
-            Some(fetches) if faults.is_empty() => Ok(Summary::of(&config, &uses, &fetches)),
+            Some(fetches) if faults.is_empty() => Ok(Summary::of(&config, &links, &fetches)),
             _ => Err(Failure(faults)),
         }
     }
 
     /// Loads, links and configures every use; all their faults together.
-    async fn uses(&self, config: &Config, fetches: &Fetches) -> Result<Vec<Arc<Use>>, Failure> {
-        let (uses, faults) = self.prove_each(config, fetches, |_| true).await;
-        if faults.is_empty() { Ok(uses) } else { Err(Failure(faults)) }
+    async fn links(&self, config: &Config, fetches: &Fetches) -> Result<Vec<Link>, Failure> {
+        let (links, faults) = self.prove_each(config, fetches, |_| true).await;
+        if faults.is_empty() { Ok(links) } else { Err(Failure(faults)) }
     }
 
     /// The uses that `wanted` says, and the faults of the others.
@@ -215,27 +221,46 @@ impl Builder {
         config: &Config,
         fetches: &Fetches,
         wanted: impl Fn(&config::Use) -> bool,
-    ) -> (Vec<Arc<Use>>, Vec<Fault>) {
+    ) -> (Vec<Link>, Vec<Fault>) {
         let mut faults = Vec::new();
-        let mut uses = Vec::new();
-        let mut loaded: HashMap<&Source, Result<Loaded, Fault>> = HashMap::new();
+        let mut links = Vec::new();
+        let mut loaded: HashMap<&Source, Result<Linkable, Fault>> = HashMap::new();
         for plugin in config.uses.iter().filter(|plugin| wanted(plugin)) {
             let source = &plugin.component;
             if !loaded.contains_key(source) {
                 let at = [&plugin.at, &plugin.component_at];
-                loaded.insert(source, self.load(config, fetches, source, at).await);
+                loaded.insert(source, self.load_link(config, fetches, source, at).await);
             }
             match &loaded[source] {
                 // Named at one place, it may be used at several.
                 Err(failed) if faults.contains(failed) => {}
                 Err(failed) => faults.push(failed.clone()),
-                Ok(component) => match self.prove(config, fetches, plugin, component).await {
-                    Ok(proven) => uses.push(Arc::new(proven)),
+                Ok(component) => match self.prove_link(config, fetches, plugin, component).await {
+                    Ok(proven) => links.push(proven),
                     Err(found) => faults.extend(found),
                 },
             }
         }
-        (uses, faults)
+        (links, faults)
+    }
+
+    async fn prove_link(
+        &self,
+        config: &Config,
+        fetches: &Fetches,
+        plugin: &config::Use,
+        loaded: &Linkable,
+    ) -> Result<Link, Vec<Fault>> {
+        match loaded {
+            Linkable::Plugin(loaded) => {
+                let proven = self.prove(config, fetches, plugin, loaded).await?;
+                Ok(Link::Plugin(Arc::new(proven)))
+            }
+            Linkable::Middleware(loaded) => {
+                let proven = self.prove_middleware(config, plugin, loaded).await?;
+                Ok(Link::Middleware(Arc::new(proven)))
+            }
+        }
     }
 
     async fn prove(
@@ -243,7 +268,7 @@ impl Builder {
         config: &Config,
         fetches: &Fetches,
         plugin: &config::Use,
-        loaded: &Loaded,
+        loaded: &Loaded<Component>,
     ) -> Result<Use, Vec<Fault>> {
         // The use of a canary's own component watches nobody.
         let shadowless =
@@ -258,7 +283,7 @@ impl Builder {
         &self,
         config: &Config,
         plugin: &config::Use,
-        (component, origin): &Loaded,
+        (component, origin): &Loaded<Component>,
     ) -> Result<Use, Vec<Fault>> {
         let schema = serde_json::from_str(&component.manifest.config_schema).map_err(|error| {
             let reason = format!("the plugin's config-schema is not JSON: {error}");
@@ -330,14 +355,15 @@ impl Builder {
     fn router(
         &self,
         config: &Config,
-        uses: &[Arc<Use>],
+        links: &[Link],
+        services: &[Arc<Service>],
         upstreams: &HashMap<String, Arc<Upstream>>,
     ) -> Result<Router<Arc<Route>>, Failure> {
         let route = |route: &config::Route| Route {
             name: route.name.clone(),
             param_names: route.matching.path.names().to_vec(),
-            chain: Chain::new(route.plugins.iter().map(|at| Arc::clone(&uses[*at])).collect()),
-            end: end(&route.action, upstreams),
+            chain: Chain::new(route.plugins.iter().map(|at| links[*at].clone()).collect()),
+            end: end(&route.action, services, upstreams),
             timeout: route.timeout,
             metrics: RouteMetrics::new(&self.metrics, &route.name),
         };
@@ -399,13 +425,18 @@ fn tls(config: &Config) -> Result<Vec<Option<Arc<rustls::ServerConfig>>>, Failur
     config.listeners.iter().enumerate().map(server).collect()
 }
 
-fn end(action: &Action, upstreams: &HashMap<String, Arc<Upstream>>) -> End {
+fn end(
+    action: &Action,
+    services: &[Arc<Service>],
+    upstreams: &HashMap<String, Arc<Upstream>>,
+) -> End {
     match action.clone() {
         Action::Forward(forward) => End::Forward {
             upstream: Arc::clone(&upstreams[&forward.upstream]),
             path: forward.path,
             host: forward.host,
         },
+        Action::Component(index) => End::Component(Arc::clone(&services[index])),
         Action::Nothing => End::Nothing,
         Action::Redirect { status, location } => End::Redirect { status, location },
         Action::Respond { status, headers, body } => End::Respond { status, headers, body },

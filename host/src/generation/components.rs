@@ -1,16 +1,26 @@
 //! The components of a configuration: files, and what registries have.
 
-use std::collections::{HashMap, HashSet};
-
-use super::{
-    Builder, Failure,
-    build::{Loaded, fault},
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
 };
+
+use super::{Builder, Failure, build::fault};
 use crate::{
     config::{self, Config, Fault, Pointer, Source},
-    plugin::{LoadError, Origin},
+    plugin::{Component, LoadError, Origin, ServiceComponent},
     registry::{Digest, Fetched, Lock, Reference},
 };
+
+/// A component, and where it comes from.
+pub(super) type Loaded<C> = (Arc<C>, Origin);
+
+/// What a chain can be made of, loaded.
+pub(super) enum Linkable {
+    Plugin(Loaded<Component>),
+    Middleware(Loaded<ServiceComponent>),
+}
 
 /// What the references of a configuration have become.
 pub(crate) struct Fetches {
@@ -38,8 +48,8 @@ impl Fetches {
 }
 
 impl Builder {
-    /// Fetches what the uses that `wanted` says name in registries, all at once. What fails is told
-    /// by [`Self::load`], where it is named.
+    /// Fetches what the uses that `wanted` says and the services name in registries, all at once. What
+    /// fails is told by [`Self::load`] and its like, where it is named.
     ///
     /// # Errors
     ///
@@ -50,7 +60,9 @@ impl Builder {
         wanted: impl Fn(&config::Use) -> bool,
     ) -> Result<Fetches, Failure> {
         let uses = config.uses.iter().filter(|plugin| wanted(plugin));
-        let references: Vec<_> = uses.flat_map(config::Use::references).map(|(r, _)| r).collect();
+        let services = config.services.iter().filter_map(config::Service::reference);
+        let references = uses.flat_map(config::Use::references).chain(services);
+        let references: Vec<_> = references.map(|(reference, _)| reference).collect();
         if references.is_empty() {
             return Ok(Fetches { fetched: HashMap::new(), lock: Lock::default() });
         }
@@ -74,56 +86,110 @@ impl Builder {
         Ok(Fetches { fetched: fetched.into_iter().map(told).collect(), lock })
     }
 
-    /// Compiles the component that `source` names; `at`: of the use, `named_at`: of the name.
+    /// Compiles the plugin that `source` names; `at`: of the use, `named_at`: of the name.
     pub(super) async fn load(
         &self,
         config: &Config,
         fetches: &Fetches,
         source: &Source,
-        [at, named_at]: [&Pointer; 2],
-    ) -> Result<Loaded, Fault> {
-        match source {
-            Source::File(path) => {
-                let component = self.components.load(path).await;
-                let component =
-                    component.map_err(|error| fault(config, at, unusable(config, &error)))?;
-                let origin = Origin { source: source.clone(), file: path.clone(), artifact: None };
-                Ok((component, origin))
-            }
-            Source::Registry(reference) => {
-                let loaded = self.load_fetched(reference, &fetches.fetched[reference]).await;
-                loaded.map_err(|reason| fault(config, named_at, reason))
-            }
-        }
+        at: [&Pointer; 2],
+    ) -> Result<Loaded<Component>, Fault> {
+        let found = Found::of(config, fetches, source, at)?;
+        let component = self.components.load_as(&found.origin.file, source).await;
+        let component = component.map_err(|error| found.unusable(&error))?;
+        found.verified(&component.digest)?;
+        Ok((component, found.origin))
     }
 
-    /// The error is what to say.
-    async fn load_fetched(
+    /// As [`Self::load`], of a `wasi:http` component.
+    pub(super) fn load_service(
         &self,
-        reference: &Reference,
-        fetched: &Result<Fetched, String>,
-    ) -> Result<Loaded, String> {
-        let fetched = fetched.as_ref().map_err(String::clone)?;
-        let component = self.components.load_as(&fetched.file, reference).await;
-        let component = component.map_err(|error| error.to_string())?;
-        if component.digest != fetched.digest.hex() {
-            return Err(format!("`{reference}` was changed on disk after it was verified"));
+        config: &Config,
+        fetches: &Fetches,
+        source: &Source,
+        at: [&Pointer; 2],
+    ) -> Result<Loaded<ServiceComponent>, Fault> {
+        let found = Found::of(config, fetches, source, at)?;
+        let component = self.components.load_service_as(&found.origin.file, source);
+        let component = component.map_err(|error| found.unusable(&error))?;
+        found.verified(&component.digest)?;
+        Ok((component, found.origin))
+    }
+
+    /// As [`Self::load`], of whatever a chain can have.
+    pub(super) async fn load_link(
+        &self,
+        config: &Config,
+        fetches: &Fetches,
+        source: &Source,
+        at: [&Pointer; 2],
+    ) -> Result<Linkable, Fault> {
+        let found = Found::of(config, fetches, source, at)?;
+        match self.components.load_as(&found.origin.file, source).await {
+            Ok(component) => {
+                found.verified(&component.digest)?;
+                Ok(Linkable::Plugin((component, found.origin)))
+            }
+            Err(LoadError::Middleware { .. }) => {
+                self.load_service(config, fetches, source, at).map(Linkable::Middleware)
+            }
+            Err(error) => Err(found.unusable(&error)),
         }
-        let origin = Origin {
-            source: Source::Registry(reference.clone()),
-            file: fetched.file.clone(),
-            artifact: Some(fetched.artifact.to_string()),
-        };
-        Ok((component, origin))
     }
 }
 
-/// For a file that is not there, with the folder in which it was looked for.
-fn unusable(config: &Config, error: &LoadError) -> String {
-    match error {
-        LoadError::Read { path, .. } if !path.exists() => {
-            format!("{error}; the plugin directory is `{}`", config.plugin_directory.display())
+/// A component on this machine, and where faults of it are told.
+struct Found<'a> {
+    config: &'a Config,
+    origin: Origin,
+    /// What its bytes must have, of one from a registry.
+    digest: Option<&'a Digest>,
+    at: &'a Pointer,
+}
+
+impl<'a> Found<'a> {
+    fn of(
+        config: &'a Config,
+        fetches: &'a Fetches,
+        source: &Source,
+        [at, named_at]: [&'a Pointer; 2],
+    ) -> Result<Self, Fault> {
+        let origin = |file: &PathBuf, artifact| {
+            let (source, file) = (source.clone(), file.clone());
+            Origin { source, file, artifact }
+        };
+        match source {
+            Source::File(path) => Ok(Self { config, origin: origin(path, None), digest: None, at }),
+            Source::Registry(reference) => {
+                let fetched = fetches.fetched[reference].as_ref();
+                let fetched = fetched.map_err(|reason| fault(config, named_at, reason.clone()))?;
+                let origin = origin(&fetched.file, Some(fetched.artifact.to_string()));
+                Ok(Self { config, origin, digest: Some(&fetched.digest), at: named_at })
+            }
         }
-        error => error.to_string(),
+    }
+
+    /// # Errors
+    ///
+    /// The file was changed since it was fetched.
+    fn verified(&self, digest: &str) -> Result<(), Fault> {
+        if self.digest.is_none_or(|expected| expected.hex() == digest) {
+            return Ok(());
+        }
+        let source = &self.origin.source;
+        let reason = format!("`{source}` was changed on disk after it was verified");
+        Err(fault(self.config, self.at, reason))
+    }
+
+    /// For a file that is not there, with the folder in which it was looked for.
+    fn unusable(&self, error: &LoadError) -> Fault {
+        let reason = match (error, &self.origin.source) {
+            (LoadError::Read { path, .. }, Source::File(_)) if !path.exists() => {
+                let folder = self.config.plugin_directory.display();
+                format!("{error}; the plugin directory is `{folder}`")
+            }
+            _ => error.to_string(),
+        };
+        fault(self.config, self.at, reason)
     }
 }

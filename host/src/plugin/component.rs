@@ -9,7 +9,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
-use wasmtime::{Store, component::types::ComponentItem};
+use wasmtime::Store;
 
 use super::{
     bindings::{PluginPre, exports::tollgate::plugin::filter::Need},
@@ -19,10 +19,13 @@ use super::{
     kept::Kept,
     pool,
     quarantine::Quarantine,
+    service::{self, ServiceComponent},
     snapshot::{NoSnapshot, Snapshot},
     state::State,
+    surface::Surface,
     trace::Traces,
     usage::Settings,
+    world::{Kind, World},
 };
 use crate::config;
 
@@ -33,29 +36,12 @@ pub struct Component {
     pub digest: String,
     /// Bytes of the file.
     pub size: usize,
+    pub surface: Surface,
     pub(super) pre: PluginPre<State>,
     pub(super) traces: Traces,
-    imports: Vec<String>,
-    interfaces: Vec<String>,
-    exports: Vec<String>,
 }
 
 impl Component {
-    /// The interfaces that it imports, with their versions.
-    pub fn imports(&self) -> &[String] {
-        &self.imports
-    }
-
-    /// The interfaces that it exports, with their versions.
-    pub fn interfaces(&self) -> &[String] {
-        &self.interfaces
-    }
-
-    /// What it exports: `interface@version.function`.
-    pub fn exports(&self) -> &[String] {
-        &self.exports
-    }
-
     /// The package of the world that it is written for.
     pub fn world(&self) -> String {
         format!("tollgate:plugin@{WORLD_VERSION}")
@@ -94,8 +80,24 @@ pub enum LoadError {
     UnknownVersion { name: String, theirs: String, ours: &'static str },
     #[error("`{name}` does not fit the world `tollgate:plugin`: {reason}")]
     OtherWorld { name: String, reason: String },
+    #[error(
+        "`{name}` is a `wasi:http` component: it answers requests, at the end of a route (`component`)"
+    )]
+    NotAPlugin { name: String },
     #[error("`{name}` cannot describe itself: {reason}")]
     Describe { name: String, reason: String },
+    #[error("`{name}` is a plugin, which does not answer requests by itself; list it in `plugins`")]
+    NotAnEnd { name: String },
+    #[error("`{name}` is a `wasi:http` middleware, which is no plugin of this gateway's own world")]
+    Middleware { name: String },
+    #[error(
+        "`{name}` exports neither `wasi:http/incoming-handler@0.2` nor `wasi:http/handler@0.3`"
+    )]
+    NoService { name: String },
+    #[error("`{name}` does not fit the world `{world}`: {reason}")]
+    Unlinked { name: String, world: String, reason: String },
+    #[error("the engine of `wasi:http` components does not start: {0}")]
+    Engine(String),
 }
 
 /// The version of the world that this gateway speaks.
@@ -106,6 +108,7 @@ pub struct Components {
     engine: Engine,
     cache: Option<CompiledCache>,
     loaded: Mutex<HashMap<String, Weak<Component>>>,
+    services: Kept<ServiceComponent>,
     snapshots: Kept<Snapshot>,
     quarantines: Kept<Quarantine>,
     canaries: Kept<canary::Record>,
@@ -119,6 +122,7 @@ impl Components {
             engine,
             cache,
             loaded: Mutex::default(),
+            services: Kept::default(),
             snapshots: Kept::default(),
             quarantines: Kept::default(),
             canaries: Kept::default(),
@@ -140,9 +144,7 @@ impl Components {
         path: &Path,
         name: &dyn fmt::Display,
     ) -> Result<Arc<Component>, LoadError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-        let digest = hex::encode(digest(&SHA256, &bytes));
+        let (bytes, digest) = read(path)?;
         if let Some(loaded) = self.loaded.lock().get(&digest).and_then(Weak::upgrade) {
             return Ok(loaded);
         }
@@ -153,6 +155,33 @@ impl Components {
         Ok(component)
     }
 
+    /// Loads the `wasi:http` component in `path`. Takes as long as compiling does: never call it on a
+    /// worker.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is not a component of such a world.
+    pub fn load_service(&self, path: &Path) -> Result<Arc<ServiceComponent>, LoadError> {
+        self.load_service_as(path, &path.display())
+    }
+
+    /// As [`Self::load_service`]; errors call it `name`.
+    pub(crate) fn load_service_as(
+        &self,
+        path: &Path,
+        name: &dyn fmt::Display,
+    ) -> Result<Arc<ServiceComponent>, LoadError> {
+        let (bytes, digest) = read(path)?;
+        if let Some(loaded) = self.services.get(&digest) {
+            return Ok(loaded);
+        }
+        let name = &*name.to_string();
+        check_kind(name, &bytes)?;
+        let compiling = Compiling { components: self, name, bytes: &bytes, digest: &digest };
+        let component = service::load(compiling, &self.engine)?;
+        Ok(self.services.keep(digest, component))
+    }
+
     async fn build(
         &self,
         name: &str,
@@ -160,7 +189,17 @@ impl Components {
         digest: String,
     ) -> Result<Component, LoadError> {
         check_kind(name, &bytes)?;
-        let compiled = self.compile(name, &bytes, &digest)?;
+        match World::of(&bytes).map(|world| world.kind) {
+            Some(Kind::Proxy | Kind::Service) => {
+                return Err(LoadError::NotAPlugin { name: name.to_owned() });
+            }
+            Some(Kind::Middleware) => {
+                return Err(LoadError::Middleware { name: name.to_owned() });
+            }
+            Some(Kind::Plugin) | None => {}
+        }
+        let compiling = Compiling { components: self, name, bytes: &bytes, digest: &digest };
+        let compiled = compiling.compile(&self.engine.engine)?;
         let pre = self
             .engine
             .linker
@@ -171,42 +210,31 @@ impl Components {
             name: name.to_owned(),
             reason: format!("{error:#}"),
         })?;
-        let kind = compiled.component_type();
-        let engine = &self.engine.engine;
         Ok(Component {
             manifest,
+            surface: Surface::of(&compiled, &self.engine.engine),
             traces: Traces::new(&digest, &bytes),
             digest,
             size: bytes.len(),
             pre,
-            imports: kind.imports(engine).map(|(name, _)| name.to_owned()).collect(),
-            interfaces: kind.exports(engine).map(|(name, _)| name.to_owned()).collect(),
-            exports: kind
-                .exports(engine)
-                .flat_map(|(name, item)| functions(name, &item.ty, engine))
-                .collect(),
         })
     }
 
-    fn compile(
-        &self,
-        name: &str,
-        bytes: &[u8],
-        digest: &str,
-    ) -> Result<wasmtime::component::Component, LoadError> {
-        self.compiled(bytes, digest).map_err(|error| LoadError::NotAComponent {
-            name: name.to_owned(),
-            reason: format!("{error:#}"),
-        })
-    }
-
-    /// From the cache, or compiled and cached.
+    /// For plugins: from the cache, or compiled and cached.
     pub(super) fn compiled(
         &self,
         bytes: &[u8],
         digest: &str,
     ) -> wasmtime::Result<wasmtime::component::Component> {
-        let engine = &self.engine.engine;
+        self.compiled_for(&self.engine.engine, bytes, digest)
+    }
+
+    fn compiled_for(
+        &self,
+        engine: &wasmtime::Engine,
+        bytes: &[u8],
+        digest: &str,
+    ) -> wasmtime::Result<wasmtime::component::Component> {
         if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
             return Ok(cached);
         }
@@ -255,6 +283,38 @@ impl Components {
     }
 }
 
+/// A file that is about to be compiled.
+#[derive(Clone, Copy)]
+pub(super) struct Compiling<'a> {
+    components: &'a Components,
+    /// What errors call it.
+    pub(super) name: &'a str,
+    pub(super) bytes: &'a [u8],
+    /// Hex SHA-256 of the bytes.
+    pub(super) digest: &'a str,
+}
+
+impl Compiling<'_> {
+    pub(super) fn compile(
+        self,
+        engine: &wasmtime::Engine,
+    ) -> Result<wasmtime::component::Component, LoadError> {
+        let compiled = self.components.compiled_for(engine, self.bytes, self.digest);
+        compiled.map_err(|error| LoadError::NotAComponent {
+            name: self.name.to_owned(),
+            reason: format!("{error:#}"),
+        })
+    }
+}
+
+/// The bytes of a file and their digest.
+fn read(path: &Path) -> Result<(Vec<u8>, String), LoadError> {
+    let read = std::fs::read(path);
+    let bytes = read.map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let digest = hex::encode(digest(&SHA256, &bytes));
+    Ok((bytes, digest))
+}
+
 /// Tells a core module, and anything else that is no component, before the compiler does.
 fn check_kind(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
     if wasmparser::Parser::is_component(bytes) {
@@ -281,16 +341,6 @@ fn wrong_world(
         }
         _ => LoadError::OtherWorld { name, reason: format!("{error:#}") },
     }
-}
-
-/// The functions of an interface, each after its name.
-fn functions(name: &str, item: &ComponentItem, engine: &wasmtime::Engine) -> Vec<String> {
-    let ComponentItem::ComponentInstance(interface) = item else { return vec![name.to_owned()] };
-    let functions = interface.exports(engine);
-    functions
-        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
-        .map(|(function, _)| format!("{name}.{function}"))
-        .collect()
 }
 
 fn exported_version(component: &wasmtime::component::Component, engine: &Engine) -> Option<String> {

@@ -1,13 +1,18 @@
-//! The one WebAssembly engine of the process: how guests run and what they can never exceed.
+//! The WebAssembly engine of plugins, and that of services: how guests run and what they can never
+//! exceed.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
     component::Linker,
 };
 
-use super::{bindings, state::State, time::Time};
+use super::{bindings, service, state::State, time::Time};
 use crate::{
     clock,
     config::{MAX_PLUGIN_MEMORY, MAX_PLUGIN_TABLE},
@@ -20,6 +25,10 @@ const TICK: Duration = Duration::from_millis(5);
 /// Instances of all plugins, generations and workers together. Address space is reserved for
 /// each (about 4 GiB of it, no memory).
 const MAX_INSTANCES: u32 = 4000;
+
+/// The same for services. They are apart: one that clients keep waiting must not take the place of
+/// an authenticator.
+const MAX_SERVICES: u32 = 2000;
 
 /// Bytes of stack for a guest, and for the fiber that it runs on together with the host functions
 /// that it calls.
@@ -36,6 +45,8 @@ pub struct Engine {
     pub(super) linker: Linker<State>,
     /// What the guests' clocks show.
     pub(super) time: Time,
+    /// Empty until a service is loaded.
+    services: Arc<OnceLock<service::Engine>>,
 }
 
 impl Engine {
@@ -45,7 +56,8 @@ impl Engine {
     ///
     /// The machine cannot run it (no address space, an unknown processor).
     pub fn new() -> wasmtime::Result<Self> {
-        let engine = wasmtime::Engine::new(&config())?;
+        // Without it a call into a guest costs a fifth, and plugins need none of it.
+        let engine = wasmtime::Engine::new(config(MAX_INSTANCES).concurrency_support(false))?;
         let mut linker = Linker::new(&engine);
         // Clocks, randomness and standard output for real; the rest of WASI is there so that
         // components link, over a context that grants nothing.
@@ -54,35 +66,47 @@ impl Engine {
             &mut linker,
             |state| state,
         )?;
-        start_ticker(engine.clone())?;
-        Ok(Self { engine, linker, time: Time::System })
+        let services = Arc::default();
+        start_ticker(engine.clone(), Arc::clone(&services))?;
+        Ok(Self { engine, linker, time: Time::System, services })
     }
 
     /// The same with other clocks for its guests.
     pub(crate) fn with_time(self, time: Time) -> Self {
         Self { time, ..self }
     }
+
+    /// The engine of services, made now if it has not been.
+    ///
+    /// # Errors
+    ///
+    /// The machine cannot run it.
+    pub(super) fn services(&self) -> wasmtime::Result<&service::Engine> {
+        if let Some(made) = self.services.get() {
+            return Ok(made);
+        }
+        let made = service::Engine::new(&mut config(MAX_SERVICES))?;
+        Ok(self.services.get_or_init(|| made))
+    }
 }
 
-fn config() -> Config {
+fn config(instances: u32) -> Config {
     let mut config = Config::new();
-    // Without it a call into a guest costs a fifth, and filters need none of it.
-    config.concurrency_support(false);
     config.epoch_interruption(true);
     config.max_wasm_stack(WASM_STACK);
     config.async_stack_size(FIBER_STACK);
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
     config
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(MAX_INSTANCES)
-        .total_core_instances(MAX_INSTANCES * 4)
-        .total_memories(MAX_INSTANCES)
-        .total_tables(MAX_INSTANCES * 4)
-        .total_stacks(MAX_INSTANCES)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 4)
+        .total_memories(instances)
+        .total_tables(instances * 4)
+        .total_stacks(instances)
         .max_core_instances_per_component(200)
         .max_memories_per_component(8)
         .max_tables_per_component(64)
@@ -97,14 +121,20 @@ fn pool() -> PoolingAllocationConfig {
     pool
 }
 
-/// Moves the epoch and the coarse clock on, until the process ends.
-fn start_ticker(engine: wasmtime::Engine) -> std::io::Result<()> {
+/// Moves the epochs and the coarse clock on, until the process ends.
+fn start_ticker(
+    engine: wasmtime::Engine,
+    services: Arc<OnceLock<service::Engine>>,
+) -> std::io::Result<()> {
     thread::Builder::new().name("ticker".into()).spawn(move || {
         loop {
             thread::sleep(TICK);
             // The clock first: a guest that sees the epoch end asks it how long it has run.
             clock::advance();
             engine.increment_epoch();
+            if let Some(services) = services.get() {
+                services.engine.increment_epoch();
+            }
         }
     })?;
     Ok(())

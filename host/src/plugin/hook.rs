@@ -40,6 +40,9 @@ pub(crate) enum HookError {
     /// The hook's own `err(text)`; the instance lives on.
     #[error("it said: {0}")]
     Failed(String),
+    /// A component gave no response, or none that can be sent to a client.
+    #[error("{0}")]
+    NoResponse(String),
     /// The guest panicked, or broke one of WebAssembly's rules.
     #[error("it trapped: {0}")]
     Trapped(String),
@@ -80,7 +83,7 @@ impl HookError {
     /// The label in metrics, one of [`Self::KINDS`] or `quarantined`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::NoResponse(_) => "failed",
             Self::Trapped(_) => "trapped",
             Self::CpuExceeded(_) => "cpu",
             Self::MemoryExceeded(_) => "memory",
@@ -105,6 +108,7 @@ impl HookError {
             | Self::StackOverflow
             | Self::TimedOut(_) => true,
             Self::Failed(_)
+            | Self::NoResponse(_)
             | Self::DeadlinePassed
             | Self::Quarantined { .. }
             | Self::Busy
@@ -114,6 +118,10 @@ impl HookError {
     }
 
     pub(super) fn from_engine(error: wasmtime::Error) -> Self {
+        Self::of_engine(&error)
+    }
+
+    pub(super) fn of_engine(error: &wasmtime::Error) -> Self {
         if error.is::<CpuExceeded>() {
             return Self::CpuExceeded(error.root_cause().to_string());
         }
@@ -128,7 +136,7 @@ impl HookError {
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::StackOverflow,
-            _ => Self::Trapped(trace::reason(&error)),
+            _ => Self::Trapped(trace::reason(error)),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::state::State;
+use super::{state::State, usage::Settings};
 use crate::clock::Coarse;
 
 /// A limit that ends no hook.
@@ -35,19 +35,25 @@ impl Limit {
 impl State {
     /// The guest has reached `limit`.
     pub(super) fn reached(&self, limit: Limit) {
-        let settings = &self.settings;
-        if let Some(counters) = &settings.limits_reached {
-            counters.with_label_values(&[settings.name.as_str(), limit.name()]).inc();
-        }
-        // From 1, so that the first second counts too.
-        let second = Coarse::now().as_millis() / 1000 + 1;
-        if settings.latest_line.0.swap(second, Relaxed) == second {
-            return;
-        }
         let exchange = self.exchange().ok();
         let route = exchange.map_or("", |exchange| exchange.route_name());
         let request_id = exchange.map_or("", |exchange| exchange.id());
-        let (plugin, limit) = (&settings.name, limit.name());
+        self.settings.reached(limit, route, request_id);
+    }
+}
+
+impl Settings {
+    /// An instance of this use has reached `limit`.
+    pub(super) fn reached(&self, limit: Limit, route: &str, request_id: &str) {
+        if let Some(counters) = &self.limits_reached {
+            counters.with_label_values(&[self.name.as_str(), limit.name()]).inc();
+        }
+        // From 1, so that the first second counts too.
+        let second = Coarse::now().as_millis() / 1000 + 1;
+        if self.latest_line.0.swap(second, Relaxed) == second {
+            return;
+        }
+        let (plugin, limit) = (&self.name, limit.name());
         tracing::warn!(request_id, route, plugin, limit, "a plugin has reached a limit");
     }
 }

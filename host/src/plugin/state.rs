@@ -11,7 +11,7 @@ use wasmtime::{
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{imports::output::Output, limits::Buckets, meter::Meter, time::Time, usage::Settings};
-use crate::{body::Body, exchange::Exchange};
+use crate::{body::Body, config::UseLimits, exchange::Exchange};
 
 /// Responses that one instance may hold at a time, beside the exchange's own.
 const MAX_RESPONSES: usize = 64;
@@ -56,11 +56,7 @@ impl State {
     pub(super) fn new(settings: Arc<Settings>, time: Time) -> Self {
         Self {
             time,
-            memory: MemoryLimit {
-                bytes: settings.limits.memory,
-                table: settings.limits.table,
-                held: 0,
-            },
+            memory: MemoryLimit::new(&settings.limits),
             buckets: Buckets::new(Arc::clone(&settings)),
             settings,
             exchange: None,
@@ -177,6 +173,10 @@ pub(super) struct MemoryLimit {
 }
 
 impl MemoryLimit {
+    pub(super) fn new(limits: &UseLimits) -> Self {
+        Self { bytes: limits.memory, table: limits.table, held: 0 }
+    }
+
     /// Bytes of linear memory.
     pub(super) fn held(&self) -> usize {
         self.held

@@ -302,6 +302,17 @@ impl HookMetrics {
 }
 
 impl Settings {
+    pub(super) fn of_service(config: &config::Service, metrics: &Metrics) -> Self {
+        Self {
+            name: config.name.clone(),
+            grants: Grants { upstreams: config.upstreams.clone(), ..Grants::default() },
+            limits: config.limits.clone(),
+            series: Some(metrics.plugin_series.of(&config.name)),
+            limits_reached: Some(metrics.plugin_limits_reached.clone()),
+            ..Self::for_describing()
+        }
+    }
+
     /// For the instance that only says who it is.
     pub(super) fn for_describing() -> Self {
         Self {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -10,17 +11,42 @@ use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest
 use serde::Serialize;
 
 use super::{Digest, Error, Reference, client::Client, layout::WASM};
-use crate::{config::Registry, plugin::Component};
+use crate::{
+    config::Registry,
+    plugin::{Component, ServiceComponent, Surface},
+};
 
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 
 /// A component to be pushed.
-pub(crate) struct Publication<'p> {
-    pub(crate) component: &'p Component,
+pub(crate) struct Publication {
+    pub(crate) loaded: Loaded,
     /// The component's file.
     pub(crate) bytes: Vec<u8>,
     /// When it was built.
     pub(crate) created: SystemTime,
+}
+
+/// A component that a gateway can load.
+pub(crate) enum Loaded {
+    Plugin(Arc<Component>),
+    Service(Arc<ServiceComponent>),
+}
+
+impl Loaded {
+    fn surface(&self) -> &Surface {
+        match self {
+            Self::Plugin(plugin) => &plugin.surface,
+            Self::Service(service) => &service.surface,
+        }
+    }
+
+    fn target(&self) -> String {
+        match self {
+            Self::Plugin(plugin) => plugin.target(),
+            Self::Service(service) => service.world.to_string(),
+        }
+    }
 }
 
 /// What the artifact's config says, so that tools need not fetch the component to tell what it is.
@@ -50,22 +76,22 @@ struct Interfaces<'p> {
 pub(crate) async fn push(
     reference: &Reference,
     access: Option<&Registry>,
-    publication: Publication<'_>,
+    publication: Publication,
 ) -> Result<Digest, Error> {
     if reference.tag().is_none() || reference.digest().is_some() {
         return Err(Error::NotATag);
     }
     let client = Client::new(reference, access).await?;
-    let Publication { component, bytes, created } = publication;
+    let Publication { loaded, bytes, created } = publication;
     let bytes = Bytes::from(bytes);
-    let config = config(component, &Digest::of(&bytes), created);
+    let config = config(&loaded, &Digest::of(&bytes), created);
     let layer = descriptor(WASM, &bytes);
     let manifest = OciImageManifest {
         schema_version: 2,
         media_type: Some(OCI_IMAGE_MEDIA_TYPE.to_owned()),
         config: descriptor(CONFIG, &config),
         layers: vec![layer],
-        annotations: Some(annotations(component)),
+        annotations: annotations(&loaded),
         ..OciImageManifest::default()
     };
     // The manifest last: a registry wants to know what it names.
@@ -75,30 +101,34 @@ pub(crate) async fn push(
     client.push_manifest(manifest).await
 }
 
-fn config(component: &Component, layer: &Digest, created: SystemTime) -> Bytes {
+fn config(loaded: &Loaded, layer: &Digest, created: SystemTime) -> Bytes {
     let config = WasmConfig {
         created: humantime::format_rfc3339_seconds(created).to_string(),
         architecture: "wasm",
         os: "wasip2",
         layer_digests: [layer.to_string()],
         component: Interfaces {
-            exports: component.interfaces(),
-            imports: component.imports(),
-            target: component.target(),
+            exports: &loaded.surface().interfaces,
+            imports: &loaded.surface().imports,
+            target: loaded.target(),
         },
     };
     serde_json::to_vec(&config).expect("it is strings").into()
 }
 
-fn annotations(component: &Component) -> BTreeMap<String, String> {
-    let manifest = &component.manifest;
+/// What a plugin says of itself; a component of another world says nothing.
+fn annotations(loaded: &Loaded) -> Option<BTreeMap<String, String>> {
+    let Loaded::Plugin(plugin) = loaded else { return None };
+    let manifest = &plugin.manifest;
     let pairs = [
         ("title", &manifest.name),
         ("version", &manifest.version),
         ("description", &manifest.summary),
     ];
     let told = pairs.into_iter().filter(|(_, text)| !text.is_empty());
-    told.map(|(key, text)| (format!("org.opencontainers.image.{key}"), text.clone())).collect()
+    let named =
+        |(key, text): (&str, &String)| (format!("org.opencontainers.image.{key}"), text.clone());
+    Some(told.map(named).collect())
 }
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> OciDescriptor {

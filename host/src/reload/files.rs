@@ -120,6 +120,7 @@ pub(super) fn files_of(path: &Path, config: &Config) -> BTreeSet<PathBuf> {
     let canaries = config.uses.iter().filter_map(|plugin| plugin.canary.as_ref());
     let sources = config.uses.iter().map(|plugin| &plugin.component);
     let sources = sources.chain(canaries.map(|canary| &canary.component));
+    let sources = sources.chain(config.services.iter().map(|service| &service.component));
     files.extend(sources.filter_map(|source| source.file()).map(|file| absolute(file)));
     if config.references().next().is_some() {
         files.insert(absolute(&config.lock()));

@@ -51,14 +51,13 @@ struct Copy {
 }
 
 impl Upstream {
-    /// A plugin's own request, with a response head by `deadline`.
+    /// A plugin's own request.
     pub(crate) async fn call(
         &self,
         request: Request<Body>,
-        deadline: Instant,
+        patience: Patience,
     ) -> Result<Response<Body>, UpstreamError> {
-        let mut answer =
-            self.send(request, Patience { deadline: Some(deadline), progress: None }).await?;
+        let mut answer = self.send(request, patience).await?;
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::UnaskedUpgrade);
         }

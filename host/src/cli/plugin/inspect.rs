@@ -1,16 +1,16 @@
 //! `tollgate plugin inspect`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{
-    CacheArgument, Outcome, load, print,
+    CacheArgument, Outcome, load, load_service, print,
     registry::{self, RegistryArgument},
 };
 use crate::{
     cases,
-    plugin::Component,
+    plugin::{Component, Kind, ServiceComponent, World},
     registry::{Fetched, Reference, SCHEME},
 };
 
@@ -32,28 +32,75 @@ pub(in crate::cli) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
-        let reference = self.file.to_str().filter(|file| file.starts_with(SCHEME));
+        let Self { file, config, json, registry, cache } = self;
+        let reference = file.to_str().filter(|file| file.starts_with(SCHEME));
         let reference = reference.map(str::parse::<Reference>).transpose();
         let reference = reference.map_err(|error| error.to_string())?;
-        let fetched = reference.map(|r| registry::fetch(&r, self.registry, self.cache.clone()));
-        let fetched = fetched.transpose()?;
-        let file = fetched.as_ref().map_or(&self.file, |(_, fetched)| &fetched.file);
-        let hooks = match &self.config {
-            Some(config) => {
-                let cache = self.cache.clone().folder();
-                Some(cases::hooks(file, config, cache.as_deref())?)
-            }
-            None => None,
-        };
-        let component = load(file, self.cache)?;
+        let fetched =
+            reference.map(|r| registry::fetch(&r, registry, cache.clone())).transpose()?;
         let artifact = fetched.as_ref().map(|(_, Fetched { artifact, .. })| artifact.to_string());
-        let told = if self.json {
-            format!("{:#}\n", as_json(&component, hooks.as_deref(), artifact))
-        } else {
-            as_text(&component, hooks.as_deref(), artifact)
+        let file = fetched.as_ref().map_or(&file, |(_, fetched)| &fetched.file);
+        let told = match (is_service(file), &config) {
+            (true, Some(_)) => {
+                return Err("a `wasi:http` component has no configuration and no hooks".into());
+            }
+            (true, None) => {
+                let component = load_service(file, cache)?;
+                if json {
+                    format!("{:#}\n", service_as_json(&component, artifact))
+                } else {
+                    table(service_rows(&component, artifact))
+                }
+            }
+            (false, _) => {
+                let folder = cache.clone().folder();
+                let hooks = config.map(|config| cases::hooks(file, &config, folder.as_deref()));
+                let hooks = hooks.transpose()?;
+                let component = load(file, cache)?;
+                if json {
+                    format!("{:#}\n", as_json(&component, hooks.as_deref(), artifact))
+                } else {
+                    as_text(&component, hooks.as_deref(), artifact)
+                }
+            }
         };
         print(&told)
     }
+}
+
+/// Whether it is of one of the worlds of `wasi:http`. What cannot be read is told by who loads it.
+fn is_service(file: &Path) -> bool {
+    let world = std::fs::read(file).ok().and_then(|bytes| World::of(&bytes));
+    world.is_some_and(|world| world.kind != Kind::Plugin)
+}
+
+fn service_rows(
+    component: &ServiceComponent,
+    artifact: Option<String>,
+) -> Vec<(&'static str, String)> {
+    let rows = [
+        ("world", Some(component.world.to_string())),
+        ("size", Some(format!("{} bytes", component.size))),
+        ("digest", Some(format!("sha256:{}", component.digest))),
+        ("artifact", artifact),
+        ("imports", Some(component.surface.imports.join("\n"))),
+        ("exports", Some(component.surface.exports.join("\n"))),
+    ];
+    rows.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn service_as_json(component: &ServiceComponent, artifact: Option<String>) -> Value {
+    let mut told = json!({
+        "world": component.world.to_string(),
+        "bytes": component.size,
+        "digest": format!("sha256:{}", component.digest),
+        "imports": component.surface.imports,
+        "exports": component.surface.exports,
+    });
+    if let Some(artifact) = artifact {
+        told["artifact"] = json!(artifact);
+    }
+    told
 }
 
 fn as_text(component: &Component, hooks: Option<&[&str]>, artifact: Option<String>) -> String {
@@ -70,8 +117,8 @@ fn as_text(component: &Component, hooks: Option<&[&str]>, artifact: Option<Strin
         ("needs", list(&manifest.needs)),
         ("size", format!("{} bytes", component.size)),
         ("digest", format!("sha256:{}", component.digest)),
-        ("imports", component.imports().join("\n")),
-        ("exports", component.exports().join("\n")),
+        ("imports", component.surface.imports.join("\n")),
+        ("exports", component.surface.exports.join("\n")),
         ("schema", pretty(&manifest.config_schema)),
     ];
     if let Some(artifact) = artifact {
@@ -80,6 +127,10 @@ fn as_text(component: &Component, hooks: Option<&[&str]>, artifact: Option<Strin
     if let Some(hooks) = hooks {
         rows.insert(5, ("hooks", list(hooks)));
     }
+    table(rows)
+}
+
+fn table(rows: Vec<(&str, String)>) -> String {
     let row = |(name, value): (&str, String)| {
         format!("{name:<10} {}\n", value.replace('\n', "\n           "))
     };
@@ -97,8 +148,8 @@ fn as_json(component: &Component, hooks: Option<&[&str]>, artifact: Option<Strin
         "needs": manifest.needs,
         "bytes": component.size,
         "digest": format!("sha256:{}", component.digest),
-        "imports": component.imports(),
-        "exports": component.exports(),
+        "imports": component.surface.imports,
+        "exports": component.surface.exports,
         "config_schema": schema,
     });
     if let Some(artifact) = artifact {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{CacheArgument, Outcome, load, print, registry::RegistryArgument};
+use super::{CacheArgument, Outcome, load, load_service, print, registry::RegistryArgument};
 use crate::{
-    registry::{self, Publication, Reference},
+    plugin::{Kind, World},
+    registry::{self, Loaded, Publication, Reference},
     server,
 };
 
@@ -24,15 +25,21 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
         let Self { file, reference, registry, cache } = self;
-        // Nobody is served by an artifact that no gateway can load.
-        let component = load(&file, cache)?;
         let unreadable = |error| format!("cannot read `{}`: {error}", file.display());
         let created = std::fs::metadata(&file).map_err(unreadable)?;
         let created = registry::built_at(&created);
         let bytes = std::fs::read(&file).map_err(unreadable)?;
+        // Nobody is served by an artifact that no gateway can load.
+        let loaded = match World::of(&bytes).map(|world| world.kind) {
+            Some(Kind::Proxy | Kind::Service | Kind::Middleware) => {
+                load_service(&file, cache).map(Loaded::Service)
+            }
+            Some(Kind::Plugin) | None => load(&file, cache).map(Loaded::Plugin),
+        };
+        let loaded = loaded?;
         let access = registry.registry()?;
         let runtime = server::runtime().map_err(|failed| failed.to_string())?;
-        let publication = Publication { component: &component, bytes, created };
+        let publication = Publication { loaded, bytes, created };
         let pushed = runtime.block_on(registry::push(&reference, Some(&access), publication));
         let digest = pushed.map_err(|error| format!("`{reference}` cannot be pushed: {error}"))?;
         print(&format!("{reference}@{digest}\n"))

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
 
-use super::Spot;
+use super::{Spot, services::Services};
 use crate::{
     config::{
         Action, Forward, PathRewrite, Template,
@@ -19,6 +19,7 @@ pub(super) fn check(
     route: &RouteFile,
     names: Option<&[String]>,
     file: &File,
+    services: &mut Services<'_>,
 ) -> Option<Action> {
     check_count(spot);
     check_company(spot);
@@ -26,24 +27,26 @@ pub(super) fn check(
         super::check_upstream(&spot.key("upstream"), upstream, file.upstreams.as_ref());
         check_forward(spot, route, upstream, names)
     });
+    let component = route.component.as_ref();
+    let component = component
+        .map(|service| services.check(&spot.key("component"), service).map(Action::Component));
     let redirect = route.redirect.as_ref();
     let redirect = redirect.map(|redirect| check_redirect(&spot.key("redirect"), redirect, names));
     let respond = route.respond.as_ref();
     let respond = respond.map(|respond| check_respond(&spot.key("respond"), respond));
-    forward.or(redirect).or(respond).unwrap_or(Some(Action::Nothing))
+    forward.or(component).or(redirect).or(respond).unwrap_or(Some(Action::Nothing))
 }
 
 fn check_count(spot: &Spot<'_>) {
-    const ENDS: [&str; 3] = ["upstream", "redirect", "respond"];
+    const ENDS: [&str; 4] = ["upstream", "component", "redirect", "respond"];
     // What has been said: a misspelt key, or one that is not for this version.
-    let is_known =
-        spot.faults.any_at(&spot.at) || ["split", "component"].iter().any(|key| spot.has(key));
+    let is_known = spot.faults.any_at(&spot.at) || spot.has("split");
     let ends: Vec<&str> = ENDS.into_iter().filter(|key| spot.has(key)).collect();
     match ends.as_slice() {
         // Plugins may answer all by themselves.
         [] if !is_known && !spot.has("plugins") => {
             spot.fault(
-                "needs one of `upstream`, `redirect` and `respond`, or `plugins` that answer",
+                "needs one of `upstream`, `component`, `redirect` and `respond`, or `plugins` that answer",
             );
         }
         [first, others @ ..] => {

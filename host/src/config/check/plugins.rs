@@ -1,6 +1,10 @@
 //! Plugins and their uses.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 
@@ -10,7 +14,7 @@ use crate::config::{
     UseLimits,
     file::{
         CanaryFile, File, GrantsFile, IsolationFile, OnErrorFile, PluginFile, QuarantineFile,
-        Table, UpstreamFile, UseFile, UseLimitsFile, UseTableFile,
+        SizeText, Table, UpstreamFile, UseFile, UseLimitsFile, UseTableFile,
     },
     pointer::Pointer,
 };
@@ -148,19 +152,8 @@ impl<'f> Uses<'f> {
         }
     }
 
-    /// A bare name is a file in the plugin directory, anything else a path or a reference.
     fn check_component(&self, spot: &Spot<'_>, component: &str) -> Option<Source> {
-        if component.starts_with(SCHEME) {
-            return spot.parse(component).map(Source::Registry);
-        }
-        if component.contains('/') || component.ends_with(".wasm") {
-            return Some(Source::File(spot.document().resolve(component)));
-        }
-        if !super::is_name(component) {
-            spot.fault("must be a name such as `jwt` or a path such as `./jwt.wasm`");
-            return None;
-        }
-        Some(Source::File(self.plugin_directory.join(format!("{component}.wasm"))))
+        check_component(spot, &self.plugin_directory, component)
     }
 
     /// `use_` with what `table` says otherwise.
@@ -216,6 +209,25 @@ impl<'f> Uses<'f> {
     }
 }
 
+/// A bare name is a file in the plugin directory, anything else a path or a reference.
+pub(super) fn check_component(
+    spot: &Spot<'_>,
+    plugin_directory: &Path,
+    component: &str,
+) -> Option<Source> {
+    if component.starts_with(SCHEME) {
+        return spot.parse(component).map(Source::Registry);
+    }
+    if component.contains('/') || component.ends_with(".wasm") {
+        return Some(Source::File(spot.document().resolve(component)));
+    }
+    if !super::is_name(component) {
+        spot.fault("must be a name such as `jwt` or a path such as `./jwt.wasm`");
+        return None;
+    }
+    Some(Source::File(plugin_directory.join(format!("{component}.wasm"))))
+}
+
 /// What an entry of `plugins` and an element of a route's list have in common.
 struct UseTableRef<'f> {
     config: Option<&'f Value>,
@@ -247,11 +259,23 @@ impl Default for UseLimits {
     }
 }
 
-fn check_limits(spot: &Spot<'_>, limits: &UseLimitsFile, default: &UseLimits) -> UseLimits {
-    let memory = spot.size("memory", limits.memory.as_ref(), default.memory);
+impl UseLimits {
+    /// The defaults of a component that answers: it works for a whole request.
+    pub(super) fn of_services() -> Self {
+        Self { cpu: Duration::from_secs(1), ..DEFAULT_LIMITS }
+    }
+}
+
+pub(super) fn check_memory(spot: &Spot<'_>, memory: Option<&SizeText>, default: usize) -> usize {
+    let memory = spot.size("memory", memory, default);
     if memory > MAX_PLUGIN_MEMORY {
         spot.key("memory").fault("must be at most 1GiB");
     }
+    memory
+}
+
+fn check_limits(spot: &Spot<'_>, limits: &UseLimitsFile, default: &UseLimits) -> UseLimits {
+    let memory = check_memory(spot, limits.memory.as_ref(), default.memory);
     let attribute_bytes =
         spot.size("attribute_bytes", limits.attribute_bytes.as_ref(), default.attribute_bytes);
     if attribute_bytes > MAX_ATTRIBUTE_BYTES {
@@ -292,7 +316,7 @@ fn no_use(at: &Pointer) -> Use {
 }
 
 /// The name of a component: `jwt` of `./plugins/jwt.wasm` and of `oci://ghcr.io/acme/jwt:1`.
-fn name_of(component: &str) -> String {
+pub(super) fn name_of(component: &str) -> String {
     if let Some(reference) = component.strip_prefix(SCHEME) {
         let reference = reference.parse::<Reference>();
         return reference.map_or_else(|_| String::new(), |reference| reference.name().to_owned());

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Spot, actions, matching, plugins::Uses};
+use super::{Spot, actions, matching, plugins::Uses, services::Services};
 use crate::{
     config::{
         Action, Route,
@@ -12,10 +12,15 @@ use crate::{
     router::{Match, Router},
 };
 
-pub(super) fn check(spot: &Spot<'_>, file: &File, uses: &mut Uses<'_>) -> Vec<Route> {
+pub(super) fn check(
+    spot: &Spot<'_>,
+    file: &File,
+    uses: &mut Uses<'_>,
+    services: &mut Services<'_>,
+) -> Vec<Route> {
     let mut routes = Vec::new();
     for (spot, route) in spot.elements(file.routes.as_ref()) {
-        if let Some(route) = check_one(&spot, file, route, uses) {
+        if let Some(route) = check_one(&spot, file, route, uses, services) {
             routes.push(route);
         }
     }
@@ -31,6 +36,7 @@ fn check_one(
     file: &File,
     route: &RouteFile,
     uses: &mut Uses<'_>,
+    services: &mut Services<'_>,
 ) -> Option<Route> {
     // A use that stands in the route only has rate limits of its own; the name is the route's
     // where it has one.
@@ -46,7 +52,7 @@ fn check_one(
     let matching = route.r#match.as_ref();
     let matching = matching.and_then(|matching| matching::check(&spot.key("match"), matching));
     let names = matching.as_ref().map(|matching| matching.path.names());
-    let action = actions::check(spot, route, names, file);
+    let action = actions::check(spot, route, names, file, services);
     Some(Route {
         name: route.name.clone().unwrap_or_default(),
         matching: matching?,

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DurationText, List, Table, UseFile};
+use super::{DurationText, List, ServiceFile, Table, UseFile};
 
-/// Which requests go through which plugins to which end: exactly one of `upstream`, `redirect`
-/// and `respond`.
+/// Which requests go through which plugins to which end: exactly one of `upstream`, `component`,
+/// `redirect` and `respond`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Route")]
@@ -23,6 +23,8 @@ pub(in crate::config) struct RouteFile {
     pub(in crate::config) rewrite: Option<RewriteFile>,
     /// Cut off from the path that the upstream sees, where the path has it.
     pub(in crate::config) strip_prefix: Option<String>,
+    /// A `wasi:http` component that answers.
+    pub(in crate::config) component: Option<ServiceFile>,
     pub(in crate::config) redirect: Option<RedirectFile>,
     pub(in crate::config) respond: Option<RespondFile>,
     /// The whole exchange, the response body included. Default: 60s until the response head, and

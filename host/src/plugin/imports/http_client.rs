@@ -23,7 +23,7 @@ use crate::{
         reached::Limit,
         state::{ResponseHandle, State},
     },
-    upstream::{Upstream, UpstreamError},
+    upstream::{Patience, Upstream, UpstreamError},
 };
 
 type Answer = Result<Resource<ResponseHandle>, CallError>;
@@ -98,7 +98,8 @@ impl State {
 
 impl Prepared {
     async fn send(self) -> Result<Response<Body>, CallError> {
-        let sent = self.upstream.call(self.request, self.deadline).await;
+        let patience = Patience { deadline: Some(self.deadline), progress: None };
+        let sent = self.upstream.call(self.request, patience).await;
         let mut response = sent.map_err(|error| call_error(&error))?;
         response.body_mut().ask_for_beginning().await;
         Ok(response)

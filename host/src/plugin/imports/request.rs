@@ -260,6 +260,7 @@ pub(super) fn body_error(error: &ReadError) -> BodyError {
             Ended::ClientAborted
             | Ended::ClientStalled { .. }
             | Ended::UpstreamAborted
+            | Ended::ComponentAborted
             | Ended::Coding { .. }
             | Ended::Plugin { .. },
         )

@@ -1,0 +1,167 @@
+//! A middleware: a `wasi:http` component in a chain. It gets the request, and the handler that it
+//! imports is the rest of the chain. So its way to that call is its request hook, and its way on
+//! from there is its response hook; in between it is suspended in the call.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header::HOST};
+use tokio::sync::oneshot;
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiBody};
+
+use super::{Asked, Begun, Service, body, within};
+use crate::{
+    body::{Body, BodyError, Failure},
+    exchange::Exchange,
+    forwarding,
+    plugin::hook::{HookError, Verdict},
+};
+
+/// Where the guest's request for the rest of the chain goes.
+pub(super) type Next = oneshot::Sender<Passed>;
+
+/// What the guest passes on, and where the response to that goes.
+pub(super) struct Passed {
+    pub(super) request: Request<WasiBody>,
+    pub(super) answer: oneshot::Sender<Response<WasiBody>>,
+}
+
+/// A middleware as a chain calls it.
+pub(crate) struct Middleware(Arc<Service>);
+
+/// A guest that waits for the rest of the chain. It is ended with this.
+pub(crate) struct Suspended {
+    /// Its place in the chain.
+    pub(crate) place: usize,
+    begun: Begun,
+    answer: oneshot::Sender<Response<WasiBody>>,
+}
+
+impl Middleware {
+    pub(crate) fn new(service: Service) -> Self {
+        Self(Arc::new(service))
+    }
+
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.0
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Gives the request to the guest, until it passes it on or responds by itself.
+    ///
+    /// # Errors
+    ///
+    /// It did neither.
+    pub(crate) async fn on_request(
+        &self,
+        exchange: &mut Exchange,
+        place: usize,
+    ) -> Result<Verdict, HookError> {
+        let verdict = self.ask(exchange, place).await;
+        verdict.inspect_err(|error| self.0.count(error))
+    }
+
+    async fn ask(&self, exchange: &mut Exchange, place: usize) -> Result<Verdict, HookError> {
+        let (next, mut passed) = oneshot::channel();
+        let (generation, bound) = (Arc::clone(&exchange.generation), exchange.bound());
+        let failure = Failure::default();
+        let request = request(exchange).map(|body| failure.of(body));
+        let asked = Asked { request, generation, bound };
+        let mut begun = self.0.begin(asked, Some(next))?;
+        let limit = self.0.patience();
+        let first = within(limit, bound, async {
+            tokio::select! {
+                // What it has passed on counts, whatever it has said since.
+                biased;
+                Ok(passed) = &mut passed => Ok(First::Passed(passed)),
+                response = begun.guests_response() => response.map(First::Response),
+            }
+        });
+        match first.await?? {
+            First::Response(response) => {
+                begun.take_over(response).map(|response| Verdict::Respond(finished(response)))
+            }
+            First::Passed(Passed { request, answer }) => {
+                pass_on(exchange, request, failure);
+                exchange.suspended.push(Suspended { place, begun, answer });
+                Ok(Verdict::Next)
+            }
+        }
+    }
+
+    /// Gives the response of the rest of the chain to the guest, which makes its own of it. Nothing
+    /// is to be done where it has not passed the request on.
+    ///
+    /// # Errors
+    ///
+    /// It gave none.
+    pub(crate) async fn on_response(
+        &self,
+        exchange: &mut Exchange,
+        place: usize,
+    ) -> Result<(), HookError> {
+        let found = exchange.suspended.iter().rposition(|suspended| suspended.place == place);
+        let Some(index) = found else { return Ok(()) };
+        let Suspended { begun, answer, .. } = exchange.suspended.swap_remove(index);
+        let can_be_read = |response: &mut Response<Body>| {
+            // From here on bytes are joined, not read.
+            response.status() != StatusCode::SWITCHING_PROTOCOLS
+        };
+        let Some(response) = exchange.response.take_if(can_be_read) else { return Ok(()) };
+        // Its own response may have been there before this one; then it takes nothing any more.
+        let _ = answer.send(response.map(body::for_guest));
+        let response = begun.response().await.inspect_err(|error| self.0.count(error))?;
+        exchange.response = Some(finished(response));
+        Ok(())
+    }
+}
+
+enum First {
+    Passed(Passed),
+    Response(Response<WasiBody>),
+}
+
+fn finished(mut response: Response<Body>) -> Response<Body> {
+    forwarding::strip_hop_by_hop(response.headers_mut());
+    response
+}
+
+/// The request as the guest gets it. Who asks for the body before it is passed on is told that it is
+/// gone.
+fn request(exchange: &mut Exchange) -> Request<Body> {
+    let gone = Body::Broken(BodyError::ClientAborted);
+    let mut request = Request::new(std::mem::replace(&mut exchange.request_body, gone));
+    *request.method_mut() = exchange.request.method.clone();
+    *request.uri_mut() = exchange.absolute_target();
+    *request.headers_mut() = exchange.request.headers.clone();
+    request
+}
+
+/// The exchange goes on with what the guest has made of it. Scheme and authority are the client's
+/// and stay.
+fn pass_on(exchange: &mut Exchange, request: Request<WasiBody>, failure: Failure) {
+    let (head, body) = request.into_parts();
+    let before = exchange.absolute_target();
+    if head.uri.path_and_query() != before.path_and_query() {
+        exchange.target = head.uri.path_and_query().cloned();
+    }
+    exchange.request.method = head.method;
+    let mut headers = head.headers;
+    forwarding::strip_hop_by_hop(&mut headers);
+    keep_hidden(&exchange.request.headers, &mut headers);
+    exchange.request.headers = headers;
+    exchange.request_body = body::of_guest(body, failure);
+}
+
+/// Puts back the fields that a guest does not see and so cannot pass on.
+fn keep_hidden(before: &HeaderMap, headers: &mut HeaderMap) {
+    headers.remove(HOST);
+    let hidden = |name: &&HeaderName| DEFAULT_FORBIDDEN_HEADERS.contains(name);
+    for name in before.keys().filter(hidden) {
+        for value in before.get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+}

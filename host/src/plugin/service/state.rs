@@ -1,0 +1,75 @@
+//! What one instance of a service has in its store.
+
+use std::{sync::Arc, time::Duration};
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::{
+    middleware::Next,
+    outbound::{Caller, Outbound},
+};
+use crate::plugin::{imports::output::Output, meter::Meter, state::MemoryLimit, usage::Settings};
+
+/// Handles to things of the host that one instance may hold at a time.
+const MAX_HANDLES: usize = 10_000;
+
+/// Bytes that the fields of one message take in the host, its overhead included.
+const MAX_FIELDS: usize = 128 << 10;
+
+pub(super) struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outbound: Outbound,
+    pub(super) memory: MemoryLimit,
+    /// What the guest's request to the handler that it imports becomes, once.
+    pub(super) next: Option<Next>,
+    pub(super) meter: Arc<Meter>,
+    /// CPU time of the instance.
+    pub(super) cpu: Duration,
+}
+
+impl State {
+    /// Without a `caller` there is nobody to make requests for.
+    pub(super) fn new(settings: &Arc<Settings>, caller: Option<Caller>, cpu: Duration) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(MAX_FIELDS);
+        Self {
+            table,
+            wasi: wasi(settings),
+            http,
+            outbound: Outbound::new(Arc::clone(settings), caller),
+            memory: MemoryLimit::new(&settings.limits),
+            next: None,
+            meter: Arc::default(),
+            cpu,
+        }
+    }
+
+    pub(super) fn with_next(self, next: Option<Next>) -> Self {
+        Self { next, ..self }
+    }
+}
+
+/// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
+fn wasi(settings: &Arc<Settings>) -> WasiCtx {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.stdout(Output::new(settings, "stdout")).stderr(Output::new(settings, "stderr"));
+    wasi.build()
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outbound, table: &mut self.table, ctx: &mut self.http }
+    }
+}
