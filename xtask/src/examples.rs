@@ -1,4 +1,5 @@
-//! The example plugins, each built with its language's own tools, where they are there.
+//! The example plugins and components in other languages than Rust, each built with its language's
+//! own tools, where they are there.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -18,16 +19,36 @@ const OUTPUT: &str = "example-plugins";
 /// What a build leaves in a project.
 const LEFT_BEHIND: [&str; 4] = ["build", "node_modules", ".venv", "__pycache__"];
 
-const EXAMPLES: [Example; 3] = [
-    Example { name: "js-greeting", language: Language::JavaScript },
-    Example { name: "python-allow-list", language: Language::Python },
-    Example { name: "c-timing", language: Language::C },
+const EXAMPLES: [Example; 4] = [
+    Example { name: "js-greeting", language: Language::JavaScript, kind: Kind::Plugin },
+    Example { name: "python-allow-list", language: Language::Python, kind: Kind::Plugin },
+    Example { name: "c-timing", language: Language::C, kind: Kind::Plugin },
+    Example { name: "js-hello", language: Language::JavaScript, kind: Kind::Component },
 ];
 
-/// A project below `examples/plugins/` in another language than Rust.
+/// A project in another language than Rust.
 struct Example {
     name: &'static str,
     language: Language,
+    kind: Kind,
+}
+
+/// What a project becomes, and so where it is.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Below `examples/plugins/`, after a template.
+    Plugin,
+    /// A `wasi:http` component, below `examples/components/`.
+    Component,
+}
+
+impl Kind {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Plugin => "examples/plugins",
+            Self::Component => "examples/components",
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -49,8 +70,8 @@ pub(crate) fn all(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
 
 impl Example {
     fn build(&self, workspace: &Workspace, steps: &mut Steps) -> Result<()> {
-        let step = format!("example plugin {}", self.name);
-        let source = workspace.root.join("examples/plugins").join(self.name);
+        let step = format!("example {}", self.name);
+        let source = workspace.root.join(self.kind.folder()).join(self.name);
         let output = workspace.target().join(OUTPUT);
         fs::create_dir_all(&output)?;
         let place = |extension: &str| output.join(self.name).with_extension(extension);
@@ -83,6 +104,9 @@ impl Example {
 
     /// What an example shares with its language's template is the template's, to the letter.
     fn check_shared_files(&self, workspace: &Workspace, source: &Path) -> Result<()> {
+        if matches!(self.kind, Kind::Component) {
+            return Ok(());
+        }
         let template = workspace.root.join("templates").join(self.language.template());
         for name in self.language.shared_files() {
             let (ours, theirs) = (source.join(name), template.join(name));

@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
 };
-use tollgate_tests::{Setup, artifacts, client, wait};
+use tollgate_tests::{Setup, artifacts, client, process::tollgate, wait};
 
 /// What the example answers to whom, whatever runs it.
 async fn check_hello(address: std::net::SocketAddr) {
@@ -25,6 +25,26 @@ async fn the_example_component_runs_in_the_gateway() {
         .start()
         .await;
     check_hello(gateway.address()).await;
+    gateway.stop().await;
+}
+
+/// From a project of its language's own tools, which have not heard of the gateway.
+#[tokio::test]
+async fn a_component_made_of_javascript_runs_as_it_is() {
+    if !artifacts::has_example("js-hello") {
+        return;
+    }
+    let file = artifacts::component("js-hello");
+    // An interpreter takes long to compile; from here on it is in the cache of the tests.
+    let ran = tollgate(&artifacts::root(), &["plugin", "inspect", file.to_str().unwrap()]);
+    assert!(ran.stdout.contains("wasi:http/proxy@0.2"), "{ran:?}");
+    let gateway = Setup::new("routes: [{ match: { path: \"/{*rest}\" }, component: js-hello }]")
+        .plugin("js-hello")
+        .start()
+        .await;
+    let greeting = gateway.get("/some/path", &[]).await;
+    assert_eq!(greeting.text(), "hello from JavaScript, /some/path\n");
+    assert_eq!(gateway.post("/", &[], "there and back").await.text(), "there and back");
     gateway.stop().await;
 }
 
