@@ -7,6 +7,7 @@ mod lies;
 mod lock;
 mod outages;
 mod running;
+mod services;
 
 use std::path::Path;
 

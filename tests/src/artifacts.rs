@@ -67,6 +67,24 @@ pub fn wasmtime() -> Option<PathBuf> {
     found
 }
 
+/// As [`wasmtime`], unless it is older than `major`.
+///
+/// # Panics
+///
+/// It does not tell its version.
+#[must_use]
+pub fn wasmtime_since(major: u32) -> Option<PathBuf> {
+    let program = wasmtime()?;
+    let told = std::process::Command::new(&program).arg("--version").output();
+    let told = String::from_utf8(told.expect("it runs").stdout).expect("text");
+    let version = told.split(['.', ' ']).nth(1).and_then(|major| major.parse().ok());
+    if version.is_none_or(|version: u32| version < major) {
+        tell_skipped(&format!("a `wasmtime` since version {major}; there is {}", told.trim()));
+        return None;
+    }
+    Some(program)
+}
+
 /// Tells why a test is left out, past what captures a test's output.
 fn tell_skipped(without: &str) {
     let test = std::thread::current();

@@ -1,15 +1,15 @@
 //! Components that know nothing of this gateway, here and under another host of their world.
 
-use std::process::Stdio;
+use std::{net::SocketAddr, path::PathBuf, process::Stdio};
 
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Command,
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
 };
 use tollgate_tests::{Setup, artifacts, client, process::tollgate, wait};
 
 /// What the example answers to whom, whatever runs it.
-async fn check_hello(address: std::net::SocketAddr) {
+async fn check_hello(address: SocketAddr) {
     let greeting = client::get(address, "/some/path?q=1", &[]).await;
     assert_eq!(greeting.text(), "hello from wasi:http, /some/path?q=1\n");
     assert_eq!(greeting.header("content-type"), "text/plain");
@@ -51,15 +51,41 @@ async fn a_component_made_of_javascript_runs_as_it_is() {
 #[tokio::test]
 async fn the_same_file_runs_under_wasmtime_serve() {
     let Some(wasmtime) = artifacts::wasmtime() else { return };
-    let mut serving = Command::new(wasmtime)
-        .args(["serve", "--addr", "127.0.0.1:0", "-S", "cli"])
-        .arg(artifacts::component("hello"))
+    let serving = serve(wasmtime, "cli", "hello").await;
+    check_hello(serving.address).await;
+}
+
+#[tokio::test]
+async fn a_component_of_the_next_version_runs_under_wasmtime_serve_too() {
+    // The first one that has the version by default is not far before.
+    let Some(wasmtime) = artifacts::wasmtime_since(48) else { return };
+    let serving = serve(wasmtime, "cli,p3", "service").await;
+    let address = serving.address;
+    assert_eq!(client::get(address, "/length", &[]).await.text(), "12345");
+    let sent = "a body that comes back ".repeat(10_000);
+    let echoed = client::send(address, client::request("POST", "/echo", &[], &sent)).await;
+    assert_eq!(echoed.text(), sent);
+}
+
+/// `wasmtime serve` at work, until this is dropped.
+struct Serving {
+    address: SocketAddr,
+    _child: Child,
+    /// It must not find its standard error closed.
+    _lines: Lines<BufReader<ChildStderr>>,
+}
+
+/// Starts it with these interfaces.
+async fn serve(wasmtime: PathBuf, interfaces: &str, component: &str) -> Serving {
+    let mut child = Command::new(wasmtime)
+        .args(["serve", "--addr", "127.0.0.1:0", "-S", interfaces])
+        .arg(artifacts::component(component))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(serving.stderr.take().unwrap()).lines();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     // `Serving HTTP on http://127.0.0.1:40123/`
     let address = wait::within("wasmtime serves", async {
         loop {
@@ -70,6 +96,5 @@ async fn the_same_file_runs_under_wasmtime_serve() {
         }
     })
     .await;
-    check_hello(address).await;
-    serving.kill().await.unwrap();
+    Serving { address, _child: child, _lines: lines }
 }
