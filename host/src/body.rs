@@ -155,8 +155,7 @@ impl Body {
         if incoming.is_end_stream() {
             return (Self::Empty, None);
         }
-        let progress = Arc::new(Progress::default());
-        progress.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
+        let progress = Arc::new(Progress::begin());
         let body = ClientBody {
             incoming,
             idle: Idle::new(idle),
@@ -360,7 +359,7 @@ impl ClientBody {
     fn counted(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         let length = frame.data_ref().map_or(0, Bytes::len) as u64;
         let so_far = self.progress.bytes.fetch_add(length, Ordering::Relaxed) + length;
-        self.progress.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
+        self.progress.moved();
         if self.incoming.is_end_stream() {
             self.progress.done.store(true, Ordering::Relaxed);
         }
@@ -369,6 +368,17 @@ impl ClientBody {
 }
 
 impl Progress {
+    /// Of a body that begins now.
+    fn begin() -> Self {
+        let progress = Self::default();
+        progress.moved();
+        progress
+    }
+
+    fn moved(&self) {
+        self.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
+    }
+
     /// Bytes that came from the client so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)

@@ -65,9 +65,7 @@ impl Placed {
 
 impl Chain {
     pub(crate) fn new(links: Vec<Link>) -> Self {
-        let versions =
-            || links.iter().filter_map(Link::plugin).flat_map(|plugin| plugin.versions());
-        let wants = |side| versions().any(|plugin| plugin.wants_chunks(side));
+        let wants = |side| versions(&links).any(|plugin| plugin.wants_chunks(side));
         Self { wants_chunks: [wants(Side::Request), wants(Side::Response)], links }
     }
 
@@ -75,21 +73,16 @@ impl Chain {
         &self.links
     }
 
-    /// Every version of every plugin.
-    fn versions(&self) -> impl Iterator<Item = &Use> {
-        self.links.iter().filter_map(Link::plugin).flat_map(|plugin| plugin.versions())
-    }
-
     /// Whether any plugin can ask for the request when it has been forwarded.
     pub(crate) fn looks_back(&self) -> bool {
-        let mut versions = self.versions();
-        let hooks = versions.any(|plugin| plugin.wants_response() || plugin.wants_finish());
+        let hooks =
+            versions(&self.links).any(|plugin| plugin.wants_response() || plugin.wants_finish());
         hooks || self.wants_chunks.contains(&true)
     }
 
     /// Whether anything is to be done when an exchange has ended.
     pub(crate) fn wants_finish(&self) -> bool {
-        self.versions().any(Use::wants_finish)
+        versions(&self.links).any(Use::wants_finish)
     }
 
     /// Whether a body that goes this way passes chunk hooks.
@@ -197,6 +190,11 @@ impl Chain {
     }
 }
 
+/// Every version of every plugin.
+fn versions(links: &[Link]) -> impl Iterator<Item = &Use> {
+    links.iter().filter_map(Link::plugin).flat_map(|plugin| plugin.versions())
+}
+
 /// The request hook of one plugin; true: the exchange has its answer.
 async fn ask_plugin(listed: &Arc<Use>, place: usize, mut exchange: Exchange) -> (Exchange, bool) {
     let shadow = listed.shadow(&exchange);
@@ -210,11 +208,7 @@ async fn ask_plugin(listed: &Arc<Use>, place: usize, mut exchange: Exchange) -> 
         shadow.compare(Seen::of(&exchange, &verdict));
     }
     let answered = match verdict {
-        Ok(Verdict::Next) => false,
-        Ok(Verdict::Respond(response)) => {
-            exchange.response = Some(response);
-            true
-        }
+        Ok(verdict) => follow(&mut exchange, verdict),
         Err(error) => failed(&mut exchange, plugin, "on-request", error),
     };
     (exchange, answered)
@@ -227,17 +221,24 @@ async fn ask_middleware(
     mut exchange: Exchange,
 ) -> (Exchange, bool) {
     let answered = match middleware.on_request(&mut exchange, place).await {
-        Ok(Verdict::Next) => false,
-        Ok(Verdict::Respond(response)) => {
-            exchange.response = Some(response);
-            true
-        }
+        Ok(verdict) => follow(&mut exchange, verdict),
         Err(source) => {
             fail(&mut exchange, middleware, source);
             true
         }
     };
     (exchange, answered)
+}
+
+/// Does as a verdict says; true: the exchange has its answer.
+fn follow(exchange: &mut Exchange, verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Next => false,
+        Verdict::Respond(response) => {
+            exchange.response = Some(response);
+            true
+        }
+    }
 }
 
 /// The way out through a middleware.

@@ -229,6 +229,11 @@ impl State {
         self.client.address(&self.request.headers, proxies)
     }
 
+    /// Gives the request's body away; who asks for it from now on is told that it is gone.
+    pub(crate) fn take_request_body(&mut self) -> Body {
+        std::mem::replace(&mut self.request_body, Body::Broken(BodyError::ClientAborted))
+    }
+
     pub(crate) fn is_answered(&self) -> bool {
         self.response.is_some()
     }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Body, BodyError, Change, Progress};
-use crate::clock::Coarse;
 
 struct Watched {
     body: Pin<Box<dyn Change>>,
@@ -22,8 +21,7 @@ pub(crate) fn watched(body: impl Change + 'static) -> (Body, Option<Arc<Progress
     if body.is_end_stream() {
         return (Body::Empty, None);
     }
-    let progress = Arc::new(Progress::default());
-    progress.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
+    let progress = Arc::new(Progress::begin());
     let watched = Watched { body: Box::pin(body), progress: Arc::clone(&progress) };
     (Body::Changed(Box::pin(watched)), Some(progress))
 }
@@ -40,7 +38,7 @@ impl HttpBody for Watched {
         let progress = &self.progress;
         progress.awaited.store(polled.is_pending(), Ordering::Relaxed);
         if polled.is_ready() {
-            progress.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
+            progress.moved();
         }
         if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
             progress.done.store(true, Ordering::Relaxed);

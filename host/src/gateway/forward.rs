@@ -103,9 +103,7 @@ fn request(
     wishes: &Wishes,
 ) -> Result<Request<Body>, Error> {
     let target = target(exchange, route)?;
-    // Who asks for the body from now on is told that it is gone.
-    let gone = Body::Broken(BodyError::ClientAborted);
-    let mut request = Request::new(std::mem::replace(&mut exchange.request_body, gone));
+    let mut request = Request::new(exchange.take_request_body());
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = Uri::from(target);
     *request.headers_mut() = headers(exchange, route);

@@ -30,10 +30,7 @@ pub(super) async fn answer(
     let answered = service.answer(Asked { request, generation, bound: exchange.bound() }).await;
     exchange.renew_time_of_plugins();
     match answered {
-        Ok(mut response) => {
-            forwarding::strip_hop_by_hop(response.headers_mut());
-            exchange.response = Some(response);
-        }
+        Ok(response) => exchange.response = Some(response),
         Err(source) => {
             let noted = exchange.request_failure().or_else(|| failure.get());
             exchange.fail(blame(route, service, noted.as_ref(), source));
@@ -43,8 +40,7 @@ pub(super) async fn answer(
 
 /// The request as the component gets it.
 fn request(exchange: &mut Exchange, route: &Route, wishes: &Wishes) -> Request<Body> {
-    let gone = Body::Broken(BodyError::ClientAborted);
-    let mut request = Request::new(std::mem::replace(&mut exchange.request_body, gone));
+    let mut request = Request::new(exchange.take_request_body());
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = exchange.absolute_target();
     *request.headers_mut() = forward::headers(exchange, route);

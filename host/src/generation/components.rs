@@ -95,10 +95,8 @@ impl Builder {
         at: [&Pointer; 2],
     ) -> Result<Loaded<Component>, Fault> {
         let found = Found::of(config, fetches, source, at)?;
-        let component = self.components.load_as(&found.origin.file, source).await;
-        let component = component.map_err(|error| found.unusable(&error))?;
-        found.verified(&component.digest)?;
-        Ok((component, found.origin))
+        let loaded = self.components.load_as(&found.origin.file, source).await;
+        found.plugin(loaded)
     }
 
     /// As [`Self::load`], of a `wasi:http` component.
@@ -110,10 +108,8 @@ impl Builder {
         at: [&Pointer; 2],
     ) -> Result<Loaded<ServiceComponent>, Fault> {
         let found = Found::of(config, fetches, source, at)?;
-        let component = self.components.load_service_as(&found.origin.file, source);
-        let component = component.map_err(|error| found.unusable(&error))?;
-        found.verified(&component.digest)?;
-        Ok((component, found.origin))
+        let loaded = self.components.load_service_as(&found.origin.file, source);
+        found.service(loaded)
     }
 
     /// As [`Self::load`], of whatever a chain can have.
@@ -126,14 +122,11 @@ impl Builder {
     ) -> Result<Linkable, Fault> {
         let found = Found::of(config, fetches, source, at)?;
         match self.components.load_as(&found.origin.file, source).await {
-            Ok(component) => {
-                found.verified(&component.digest)?;
-                Ok(Linkable::Plugin((component, found.origin)))
-            }
             Err(LoadError::Middleware { .. }) => {
-                self.load_service(config, fetches, source, at).map(Linkable::Middleware)
+                let loaded = self.components.load_service_as(&found.origin.file, source);
+                found.service(loaded).map(Linkable::Middleware)
             }
-            Err(error) => Err(found.unusable(&error)),
+            loaded => found.plugin(loaded).map(Linkable::Plugin),
         }
     }
 }
@@ -167,6 +160,21 @@ impl<'a> Found<'a> {
                 Ok(Self { config, origin, digest: Some(&fetched.digest), at: named_at })
             }
         }
+    }
+
+    fn plugin(self, loaded: Result<Arc<Component>, LoadError>) -> Result<Loaded<Component>, Fault> {
+        let component = loaded.map_err(|error| self.unusable(&error))?;
+        self.verified(&component.digest)?;
+        Ok((component, self.origin))
+    }
+
+    fn service(
+        self,
+        loaded: Result<Arc<ServiceComponent>, LoadError>,
+    ) -> Result<Loaded<ServiceComponent>, Fault> {
+        let component = loaded.map_err(|error| self.unusable(&error))?;
+        self.verified(&component.digest)?;
+        Ok((component, self.origin))
     }
 
     /// # Errors

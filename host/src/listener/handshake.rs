@@ -8,7 +8,18 @@ use rustls::Error;
 
 use crate::telemetry::Metrics;
 
-/// Why a handshake failed; the label in metrics.
+/// Why a handshake failed.
+#[derive(Clone, Copy)]
+enum Reason {
+    Certificate,
+    /// What the client says: most often that it does not trust the gateway's certificate.
+    Alert,
+    Protocol,
+    Closed,
+    Timeout,
+}
+
+/// The labels in metrics, in the order of [`Reason`].
 const REASONS: [&str; 5] = ["certificate", "alert", "protocol", "closed", "timeout"];
 
 /// The failed handshakes of one listener, by reason.
@@ -22,22 +33,16 @@ impl Handshakes {
 
     /// `None`: it took too long.
     pub(super) fn count(&self, failure: Option<&io::Error>) {
-        let reason = failure.map_or("timeout", reason);
-        let at = REASONS.iter().position(|known| *known == reason);
-        if let Some(counter) = at.and_then(|at| self.0.get(at)) {
-            counter.inc();
-        }
+        let reason = failure.map_or(Reason::Timeout, reason);
+        self.0[reason as usize].inc();
     }
 }
 
-fn reason(failure: &io::Error) -> &'static str {
-    let Some(error) = failure.get_ref().and_then(|source| source.downcast_ref::<Error>()) else {
-        return "closed";
-    };
-    match error {
-        Error::InvalidCertificate(_) | Error::NoCertificatesPresented => "certificate",
-        // What the client says: most often that it does not trust the gateway's certificate.
-        Error::AlertReceived(_) => "alert",
-        _ => "protocol",
+fn reason(failure: &io::Error) -> Reason {
+    match failure.get_ref().and_then(|source| source.downcast_ref::<Error>()) {
+        None => Reason::Closed,
+        Some(Error::InvalidCertificate(_) | Error::NoCertificatesPresented) => Reason::Certificate,
+        Some(Error::AlertReceived(_)) => Reason::Alert,
+        Some(_) => Reason::Protocol,
     }
 }

@@ -48,6 +48,7 @@ use crate::{
     body::Body,
     config,
     exchange::Bound,
+    forwarding,
     generation::Generation,
     telemetry::Metrics,
     worker::{self, PerWorker},
@@ -248,12 +249,13 @@ impl Begun {
 
     /// Makes the guest's response one that goes to a client.
     fn take_over(mut self, response: Response<WasiBody>) -> Result<Response<Body>, HookError> {
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
         if head.status.is_informational() {
             let text = format!("its response has the status {}", head.status.as_u16());
             return Err(HookError::NoResponse(text));
         }
         let length = length(&head.headers)?;
+        forwarding::strip_hop_by_hop(&mut head.headers);
         let has_none = self.method == Method::HEAD
             || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if has_none || body.is_end_stream() {

@@ -10,7 +10,7 @@ use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiBody};
 
 use super::{Asked, Begun, Service, body, within};
 use crate::{
-    body::{Body, BodyError, Failure},
+    body::{Body, Failure},
     exchange::Exchange,
     forwarding,
     plugin::hook::{HookError, Verdict},
@@ -80,9 +80,7 @@ impl Middleware {
             }
         });
         match first.await?? {
-            First::Response(response) => {
-                begun.take_over(response).map(|response| Verdict::Respond(finished(response)))
-            }
+            First::Response(response) => begun.take_over(response).map(Verdict::Respond),
             First::Passed(Passed { request, answer }) => {
                 pass_on(exchange, request, failure);
                 exchange.suspended.push(Suspended { place, begun, answer });
@@ -113,7 +111,7 @@ impl Middleware {
         // Its own response may have been there before this one; then it takes nothing any more.
         let _ = answer.send(response.map(body::for_guest));
         let response = begun.response().await.inspect_err(|error| self.0.count(error))?;
-        exchange.response = Some(finished(response));
+        exchange.response = Some(response);
         Ok(())
     }
 }
@@ -123,16 +121,9 @@ enum First {
     Response(Response<WasiBody>),
 }
 
-fn finished(mut response: Response<Body>) -> Response<Body> {
-    forwarding::strip_hop_by_hop(response.headers_mut());
-    response
-}
-
-/// The request as the guest gets it. Who asks for the body before it is passed on is told that it is
-/// gone.
+/// The request as the guest gets it.
 fn request(exchange: &mut Exchange) -> Request<Body> {
-    let gone = Body::Broken(BodyError::ClientAborted);
-    let mut request = Request::new(std::mem::replace(&mut exchange.request_body, gone));
+    let mut request = Request::new(exchange.take_request_body());
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = exchange.absolute_target();
     *request.headers_mut() = exchange.request.headers.clone();
