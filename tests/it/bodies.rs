@@ -15,8 +15,9 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream;
+use http::Response;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
+use hyper::body::{Frame, Incoming};
 use tokio::sync::mpsc;
 use tollgate_tests::{Gateway, client::Body, wait};
 
@@ -55,8 +56,20 @@ pub(crate) fn channel() -> (mpsc::UnboundedSender<&'static str>, Body) {
     (sender, StreamBody::new(Box::pin(pieces)).map_err(|never| match never {}).boxed())
 }
 
+/// Sends pieces, each once the one before has come out at the other end.
+pub(crate) async fn go_through(
+    sender: mpsc::UnboundedSender<&'static str>,
+    response: &mut Response<Incoming>,
+) {
+    for piece in ["one", "two", "three"] {
+        sender.send(piece).unwrap();
+        let frame = wait::within("the piece", response.frame()).await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), piece);
+    }
+}
+
 /// Reads a body to its end and gives its length.
-pub(crate) async fn length(mut body: hyper::body::Incoming) -> Result<usize, hyper::Error> {
+pub(crate) async fn length(mut body: Incoming) -> Result<usize, hyper::Error> {
     let mut length = 0;
     while let Some(frame) = wait::within("a piece of a body", body.frame()).await {
         length += frame?.into_data().map_or(0, |data| data.len());

@@ -2,29 +2,12 @@
 
 use std::sync::Arc;
 
-use http::Response;
 use tokio::{net::TcpStream, sync::Notify};
-use tollgate_tests::{
-    Gateway, Upstream,
-    client::{full, request},
-    raw::status,
-    wait,
-};
+use tollgate_tests::{Gateway, Upstream, client::request, raw::status, wait};
 
 /// A gateway before an upstream that answers when it is released.
 async fn waiting(more: &str) -> (Gateway, Upstream, Arc<Notify>) {
-    let release = Arc::new(Notify::new());
-    let upstream = Upstream::new({
-        let release = Arc::clone(&release);
-        move |_| {
-            let release = Arc::clone(&release);
-            async move {
-                release.notified().await;
-                Response::new(full("late"))
-            }
-        }
-    })
-    .await;
+    let (upstream, release) = Upstream::held().await;
     let gateway = Gateway::start(&format!(
         r#"
         upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}

@@ -21,6 +21,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::{JoinHandle, JoinSet},
 };
 
@@ -68,6 +69,23 @@ impl Upstream {
     /// Answers every request with the same text.
     pub async fn text(text: &'static str) -> Self {
         Self::new(move |_| async move { Response::new(full(text)) }).await
+    }
+
+    /// Answers each request with `late`, once it is told to.
+    pub async fn held() -> (Self, Arc<Notify>) {
+        let release = Arc::<Notify>::default();
+        let upstream = Self::new({
+            let release = Arc::clone(&release);
+            move |_| {
+                let release = Arc::clone(&release);
+                async move {
+                    release.notified().await;
+                    Response::new(full("late"))
+                }
+            }
+        })
+        .await;
+        (upstream, release)
     }
 
     /// Answers with what it got: see [`echo`].

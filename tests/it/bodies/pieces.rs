@@ -12,7 +12,7 @@ use tollgate_tests::{
     wait,
 };
 
-use super::{before, channel};
+use super::{before, channel, go_through};
 
 #[tokio::test]
 async fn a_response_goes_on_piece_by_piece() {
@@ -26,12 +26,7 @@ async fn a_response_goes_on_piece_by_piece() {
     let gateway = before(&upstream, "").await;
     let mut connection = gateway.connect().await;
     let mut response = connection.begin(request("GET", "/", &[], "")).await;
-    for piece in ["one", "two", "three"] {
-        sender.send(piece).unwrap();
-        let frame = wait::within("the piece", response.frame()).await.unwrap().unwrap();
-        assert_eq!(frame.into_data().unwrap(), piece);
-    }
-    drop(sender);
+    go_through(sender, &mut response).await;
     assert!(wait::within("the end", response.frame()).await.is_none());
     drop(connection);
     gateway.stop().await;

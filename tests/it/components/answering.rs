@@ -8,7 +8,7 @@ use tollgate_tests::{
 };
 
 use super::{config, proxy};
-use crate::bodies::channel;
+use crate::bodies::{channel, go_through};
 
 #[tokio::test]
 async fn a_component_sees_the_request_as_the_client_made_it() {
@@ -47,12 +47,7 @@ async fn a_body_goes_through_a_component_piece_by_piece() {
         let mut connection =
             if http2 { gateway.connect_http2().await } else { gateway.connect().await };
         let mut response = connection.begin(request_with("POST", "/echo", &[], body)).await;
-        for piece in ["one", "two", "three"] {
-            sender.send(piece).unwrap();
-            let frame = wait::within("the piece", response.frame()).await.unwrap().unwrap();
-            assert_eq!(frame.into_data().unwrap(), piece);
-        }
-        drop(sender);
+        go_through(sender, &mut response).await;
         let rest = wait::within("the end", response.collect()).await.unwrap();
         assert!(rest.to_bytes().is_empty());
     }

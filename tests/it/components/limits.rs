@@ -1,33 +1,8 @@
 //! What a component may use up.
 
-use std::sync::Arc;
-
-use http::Response;
-use tokio::sync::Notify;
-use tollgate_tests::{
-    Gateway, Setup, Upstream,
-    client::{full, request},
-    wait,
-};
+use tollgate_tests::{Gateway, Setup, Upstream, client::request, wait};
 
 use super::{all_gone, config, instances, proxy};
-
-/// An upstream that answers when it is told to.
-async fn held() -> (Upstream, Arc<Notify>) {
-    let release = Arc::new(Notify::new());
-    let upstream = Upstream::new({
-        let release = Arc::clone(&release);
-        move |_| {
-            let release = Arc::clone(&release);
-            async move {
-                release.notified().await;
-                Response::new(full("late"))
-            }
-        }
-    })
-    .await;
-    (upstream, release)
-}
 
 fn granted(upstream: &Upstream) -> String {
     format!(r#"u: {{ endpoints: ["{upstream}"] }}"#)
@@ -62,7 +37,7 @@ async fn a_component_has_the_memory_that_it_may_have() {
 
 #[tokio::test]
 async fn a_component_that_waits_for_too_long_is_ended() {
-    let (upstream, _release) = held().await;
+    let (upstream, _release) = Upstream::held().await;
     let table = "grants: { upstreams: [u] }, limits: { timeout: 200ms }";
     let gateway = proxy(&granted(&upstream), table).await;
     let reply = gateway.get("/forward?http://u/", &[]).await;
@@ -74,7 +49,7 @@ async fn a_component_that_waits_for_too_long_is_ended() {
 
 #[tokio::test]
 async fn the_time_of_the_exchange_is_that_of_its_component() {
-    let (upstream, _release) = held().await;
+    let (upstream, _release) = Upstream::held().await;
     let config = config(
         &granted(&upstream),
         "grants: { upstreams: [u] }, limits: { cpu: 20s }",
@@ -92,7 +67,7 @@ async fn the_time_of_the_exchange_is_that_of_its_component() {
 
 #[tokio::test]
 async fn requests_beyond_the_instances_are_refused_as_overload() {
-    let (upstream, release) = held().await;
+    let (upstream, release) = Upstream::held().await;
     let table = "grants: { upstreams: [u] }, limits: { max_instances: 1 }";
     let gateway = proxy(&granted(&upstream), table).await;
     let first = gateway.get("/fetch?http://u/", &[]);
@@ -112,7 +87,7 @@ async fn requests_beyond_the_instances_are_refused_as_overload() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_ends_its_instance() {
-    let (upstream, _release) = held().await;
+    let (upstream, _release) = Upstream::held().await;
     let gateway = proxy(&granted(&upstream), "grants: { upstreams: [u] }").await;
     for path in ["/fetch?http://u/", "/forever", "/spin"] {
         let mut raw = gateway.raw().await;

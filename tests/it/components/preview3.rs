@@ -8,7 +8,7 @@ use tollgate_tests::{
 };
 
 use super::{all_gone, instances};
-use crate::bodies::channel;
+use crate::bodies::{channel, go_through};
 
 async fn service(upstreams: &str, table: &str) -> Gateway {
     let config =
@@ -45,12 +45,7 @@ async fn a_body_streams_through_it_piece_by_piece() {
     let (sender, body) = channel();
     let mut connection = gateway.connect().await;
     let mut response = connection.begin(request_with("POST", "/echo", &[], body)).await;
-    for piece in ["one", "two", "three"] {
-        sender.send(piece).unwrap();
-        let frame = wait::within("the piece", response.frame()).await.unwrap().unwrap();
-        assert_eq!(frame.into_data().unwrap(), piece);
-    }
-    drop(sender);
+    go_through(sender, &mut response).await;
     assert!(wait::within("the end", response.frame()).await.is_none());
     all_gone(&gateway).await;
     gateway.stop().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
-use tokio::sync::{Barrier, Notify};
+use tokio::sync::Barrier;
 use tollgate_tests::{Gateway, Setup, Upstream, client::full, wait};
 
 /// `/call` asks the upstreams `a`, `b` and `c`; `/ping` is another exchange.
@@ -114,18 +114,7 @@ async fn a_fetched_response_can_be_the_answer_and_streams() {
 
 #[tokio::test]
 async fn other_exchanges_of_the_worker_go_on_while_a_plugin_waits() {
-    let release = Arc::new(Notify::new());
-    let upstream = Upstream::new({
-        let release = Arc::clone(&release);
-        move |_| {
-            let release = Arc::clone(&release);
-            async move {
-                release.notified().await;
-                Response::new(full("late"))
-            }
-        }
-    })
-    .await;
+    let (upstream, release) = Upstream::held().await;
     let usage = "grants: { upstreams: [a] }, config: { request: [{ call: { upstream: a, target: /x } }], response: [{ show: 'request-header:x-probe' }] }";
     let gateway = before([&upstream, &upstream, &upstream], usage).await;
     let waiting = gateway.get("/call", &[]);

@@ -144,18 +144,7 @@ async fn what_needs_a_restart_is_refused_by_name() {
 
 #[tokio::test]
 async fn an_exchange_keeps_the_generation_that_it_began_with() {
-    let release = std::sync::Arc::new(tokio::sync::Notify::new());
-    let upstream = Upstream::new({
-        let release = std::sync::Arc::clone(&release);
-        move |_| {
-            let release = std::sync::Arc::clone(&release);
-            async move {
-                release.notified().await;
-                http::Response::new(tollgate_tests::client::full("late"))
-            }
-        }
-    })
-    .await;
+    let (upstream, release) = Upstream::held().await;
     let config = |mark: &str| {
         format!(
             r#"
