@@ -3,10 +3,10 @@
 //! A plugin is a type that implements one trait, under one attribute:
 //!
 //! ```
-//! use tollgate_plugin::{Error, Plugin, Request, Verdict, config, plugin};
+//! use tollgate_plugin::{Config, Error, Plugin, Request, Verdict, plugin};
 //!
 //! /// Lets a request through if it carries the agreed word.
-//! #[config]
+//! #[derive(Config)]
 //! struct Password {
 //!     /// The header with the word.
 //!     header: String,
@@ -65,7 +65,7 @@ mod verdict;
 #[doc(hidden)]
 pub use {schemars, serde};
 
-pub use tollgate_plugin_macros::{config, plugin};
+pub use tollgate_plugin_macros::{Config, plugin};
 
 pub use crate::error::{BodyError, Error, Reason, Refused};
 pub use crate::name::{HeaderName, InvalidName};

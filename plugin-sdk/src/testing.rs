@@ -1,8 +1,8 @@
 //! Drives a plugin in a native `#[test]`, without a gateway.
 //!
 //! ```
-//! # use tollgate_plugin::{Error, Plugin, Request, Verdict, config, plugin};
-//! # #[config]
+//! # use tollgate_plugin::{Config, Error, Plugin, Request, Verdict, plugin};
+//! # #[derive(Config)]
 //! # struct Closed {}
 //! # #[plugin]
 //! # impl Plugin for Closed {

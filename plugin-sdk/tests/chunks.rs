@@ -1,10 +1,10 @@
 //! Chunk hooks, driven without a gateway.
 
 use tollgate_plugin::testing::{Gateway, Request as Sent};
-use tollgate_plugin::{Error, Need, Phases, Plugin, Reason, Request, config, plugin};
+use tollgate_plugin::{Config, Error, Need, Phases, Plugin, Reason, Request, plugin};
 
 /// Masks a word in responses, and counts the bytes of requests.
-#[config]
+#[derive(Config)]
 struct Mask {
     /// The word.
     word: String,

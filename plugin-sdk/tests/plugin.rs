@@ -1,4 +1,4 @@
-//! What `#[plugin]` and `#[config]` make of a plugin, and how the test gateway drives it.
+//! What `#[plugin]` and `#[derive(Config)]` make of a plugin, and how the test gateway drives it.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tollgate_plugin::limits::{self, Quota};
 use tollgate_plugin::store::Store;
 use tollgate_plugin::testing::{Gateway, Request as Sent};
 use tollgate_plugin::{
-    Error, Outcome, Phases, Plugin, Problem, Request, Response, Verdict, clock, config, plugin,
+    Config, Error, Outcome, Phases, Plugin, Problem, Request, Response, Verdict, clock, plugin,
     telemetry,
 };
 
 /// Asks an upstream who is behind a session, and remembers it for a minute.
-#[config]
+#[derive(Config)]
 struct Sessions {
     /// The upstream that knows.
     upstream: String,
@@ -24,7 +24,7 @@ struct Sessions {
     nested: Vec<Nested>,
 }
 
-#[config]
+#[derive(Config)]
 struct Nested {
     #[expect(dead_code, reason = "only read by serde")]
     number: u8,

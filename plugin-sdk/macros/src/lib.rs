@@ -1,6 +1,8 @@
-//! The attributes `#[plugin]` and `#[config]` of `tollgate-plugin`, which documents them.
+//! The macros `#[plugin]` and `#[derive(Config)]` of `tollgate-plugin`, which documents them.
 //!
 //! Both work on tokens alone: neither needs a syntax tree, and a plugin builds faster without one.
+
+mod config;
 
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
@@ -119,22 +121,14 @@ fn names(body: &Group) -> (Vec<String>, Vec<String>) {
     (functions, types)
 }
 
-/// Reads a type from the plugin's configuration: `Deserialize`, `JsonSchema`, and no unknown keys.
+/// Reads a type from the plugin's configuration, and describes it by a JSON Schema.
 ///
-/// For the struct or enum of the configuration and those inside it. The doc comments become the
-/// descriptions of the JSON Schema; serde and schemars attributes work as usual.
-#[proc_macro_attribute]
-pub fn config(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    if !arguments.is_empty() {
-        return error("`#[config]` takes no arguments");
-    }
-    let mut output = parse(
-        "#[derive(::tollgate_plugin::serde::Deserialize, ::tollgate_plugin::schemars::JsonSchema)]
-        #[serde(crate = \"::tollgate_plugin::serde\", deny_unknown_fields)]
-        #[schemars(crate = \"::tollgate_plugin::schemars\")]",
-    );
-    output.extend(item);
-    output
+/// For the struct or enum of the configuration and those inside it. It gives serde's `Deserialize` and
+/// schemars' `JsonSchema`, and refuses unknown keys. Doc comments become the descriptions of the schema; the
+/// attributes of both crates work as usual, such as `#[serde(default)]`.
+#[proc_macro_derive(Config, attributes(serde, schemars))]
+pub fn config(item: TokenStream) -> TokenStream {
+    config::derive(item)
 }
 
 fn is_word(token: &TokenTree, word: &str) -> bool {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tollgate_plugin::{HeaderName, Period, Template, config};
+use tollgate_plugin::{Config, HeaderName, Period, Template};
 
 /// The calls whose answers make one answer.
-#[config]
+#[derive(Config)]
 pub(crate) struct Aggregate {
     /// All calls; they run at the same time.
     #[schemars(length(min = 1))]
@@ -14,7 +14,7 @@ pub(crate) struct Aggregate {
 }
 
 /// One call to an upstream.
-#[config]
+#[derive(Config)]
 pub(crate) struct Call {
     /// Its name in the answer.
     pub(crate) name: String,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_plugin::{HeaderName, config};
+use tollgate_plugin::{Config, HeaderName};
 
 use crate::digest::Digest;
 use crate::expiry::Expiry;
 
 /// Where keys come from, and whose they are.
-#[config]
+#[derive(Config)]
 pub(crate) struct ApiKey {
     /// The header with the key; null: none.
     #[serde(default = "x_api_key")]
@@ -33,7 +33,7 @@ pub(crate) struct ApiKey {
 }
 
 /// One key and whose it is.
-#[config]
+#[derive(Config)]
 pub(crate) struct Entry {
     /// The SHA-256 digest of the key: 64 hex digits.
     pub(crate) sha256: Digest,

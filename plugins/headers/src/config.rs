@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_plugin::{HeaderName, Template, config};
+use tollgate_plugin::{Config, HeaderName, Template};
 
 /// What happens to the headers of requests and of responses.
-#[config]
+#[derive(Config)]
 pub(crate) struct Headers {
     /// To the request, before the upstream sees it.
     #[serde(default)]
@@ -16,8 +16,7 @@ pub(crate) struct Headers {
 }
 
 /// Changes in the order in which they are made: remove, rename, set, append.
-#[config]
-#[derive(Default)]
+#[derive(Config, Default)]
 pub(crate) struct Changes {
     /// Headers to take out.
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_plugin::{HeaderName, OneOrMany, Period, config};
+use tollgate_plugin::{Config, HeaderName, OneOrMany, Period};
 
 use crate::algorithm::Algorithm;
 use crate::jwk::Jwk;
@@ -11,7 +11,7 @@ use crate::jwk::Jwk;
 const MAX_LEEWAY: Period = Period::seconds(300);
 
 /// Which tokens open the route, and what becomes of their claims.
-#[config]
+#[derive(Config)]
 pub(crate) struct Jwt {
     /// Keys that stand in the configuration.
     #[serde(default)]
@@ -64,7 +64,7 @@ pub(crate) struct Jwt {
 }
 
 /// A key that stands in the configuration: one of `secret`, `secret_base64url`, `pem` and `jwk`.
-#[config]
+#[derive(Config)]
 pub(crate) struct Key {
     /// The `kid` of the tokens that it is for; without one it is for those of any.
     pub(crate) kid: Option<String>,
@@ -81,7 +81,7 @@ pub(crate) struct Key {
 }
 
 /// A JSON Web Key Set to be fetched, at first need and again when it is due.
-#[config]
+#[derive(Config)]
 pub(crate) struct Jwks {
     /// The upstream that has it; it must be granted to this use.
     pub(crate) upstream: String,
@@ -102,8 +102,7 @@ pub(crate) struct Jwks {
 }
 
 /// Scopes, from the claim `scope` (a text) or `scp` (a list or text).
-#[config]
-#[derive(Default)]
+#[derive(Config, Default)]
 pub(crate) struct Scopes {
     /// All of these.
     #[serde(default)]
@@ -114,7 +113,7 @@ pub(crate) struct Scopes {
 }
 
 /// Where the token stands in a request.
-#[config]
+#[derive(Config)]
 pub(crate) struct Token {
     /// The header with the token; null: none.
     #[serde(default = "authorization")]

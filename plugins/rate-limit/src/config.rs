@@ -1,12 +1,12 @@
 //! The configuration, as the operator writes it.
 
-use tollgate_plugin::config;
+use tollgate_plugin::Config;
 
 use crate::key::Key;
 use crate::rate::Rate;
 
 /// Limits, each with its own count for each key.
-#[config]
+#[derive(Config)]
 pub(crate) struct RateLimit {
     /// The limits, in the order in which they are asked.
     #[schemars(length(min = 1))]
@@ -27,7 +27,7 @@ pub(crate) struct RateLimit {
 }
 
 /// So much for each key in so much time.
-#[config]
+#[derive(Config)]
 pub(crate) struct Limit {
     /// What the limit is called in `RateLimit` headers and logs; by default the rate.
     pub(crate) name: Option<String>,
@@ -50,8 +50,7 @@ pub(crate) struct Limit {
 }
 
 /// What happens to a request that has nothing to count it by.
-#[config]
-#[derive(Clone, Copy, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Config, Default, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Missing {
     /// It is refused.
@@ -64,8 +63,7 @@ pub(crate) enum Missing {
 }
 
 /// What happens to a request when the counts are out of reach.
-#[config]
-#[derive(Clone, Copy, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Config, Default, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnStoreError {
     /// It goes on, uncounted.

@@ -1,9 +1,9 @@
 //! Lets a request through if it carries the agreed word.
 
-use tollgate_plugin::{Error, Plugin, Request, Response, Verdict, config, plugin};
+use tollgate_plugin::{Config, Error, Plugin, Request, Response, Verdict, plugin};
 
 /// Lets a request through if it carries the agreed word.
-#[config]
+#[derive(Config)]
 struct Password {
     /// The header with the word.
     header: String,

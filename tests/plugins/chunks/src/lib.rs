@@ -3,11 +3,11 @@
 use std::hint::black_box;
 
 use tollgate_plugin::{
-    Error, Outcome, Phases, Plugin, Reason, Refused, Request, config, log, plugin,
+    Config, Error, Outcome, Phases, Plugin, Reason, Refused, Request, log, plugin,
 };
 
 /// What to do with the chunks of each body; `null`: nothing, and no chunks are wanted.
-#[config]
+#[derive(Config)]
 struct Chunks {
     request: Option<Act>,
     response: Option<Act>,
@@ -18,7 +18,7 @@ struct Chunks {
     finish: bool,
 }
 
-#[config]
+#[derive(Config)]
 #[serde(rename_all = "snake_case")]
 enum Act {
     /// Goes on as it is.

@@ -3,10 +3,10 @@
 
 use std::cell::Cell;
 
-use tollgate_plugin::{Error, Plugin, Request, Response, Verdict, config, crypto::Key, plugin};
+use tollgate_plugin::{Config, Error, Plugin, Request, Response, Verdict, crypto::Key, plugin};
 
 /// What the instance has beside its count.
-#[config]
+#[derive(Config)]
 struct Counter {
     /// Hold a key of the host from the start.
     #[serde(default)]

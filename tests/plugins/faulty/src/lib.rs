@@ -3,11 +3,11 @@
 use std::hint::black_box;
 
 use tollgate_plugin::{
-    Error, Outcome, Phases, Plugin, Request, Response, Verdict, config, log, plugin,
+    Config, Error, Outcome, Phases, Plugin, Request, Response, Verdict, log, plugin,
 };
 
 /// One fault, in one hook.
-#[config]
+#[derive(Config)]
 struct Faulty {
     /// Where it happens.
     hook: Hook,
@@ -17,8 +17,7 @@ struct Faulty {
     only_with: Option<String>,
 }
 
-#[config]
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy, Config, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 enum Hook {
     Configure,
@@ -27,8 +26,7 @@ enum Hook {
     Finish,
 }
 
-#[config]
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy, Config, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 enum Fault {
     /// Runs for ever.

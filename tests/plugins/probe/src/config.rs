@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_plugin::config;
+use tollgate_plugin::Config;
 
 use crate::keep::{CacheStep, StoreStep, TellStep};
 
 /// Steps for each hook. A hook without steps is not wanted.
-#[config]
+#[derive(Config)]
 pub(crate) struct Probe {
     /// What to do with the request.
     #[serde(default)]
@@ -23,7 +23,7 @@ pub(crate) struct Probe {
 }
 
 /// One thing to do.
-#[config]
+#[derive(Config)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
     /// Report a value: `method`, `header:NAME`, `attribute:NAME`, `body`, ...
@@ -61,14 +61,14 @@ pub(crate) enum Step {
 }
 
 /// A `GET` of the plugin's own.
-#[config]
+#[derive(Config)]
 pub(crate) struct Call {
     pub(crate) upstream: String,
     pub(crate) target: String,
 }
 
 /// An answer of the plugin's own.
-#[config]
+#[derive(Config)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     #[serde(default)]

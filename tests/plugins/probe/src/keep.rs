@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tollgate_plugin::store::{Store, StoreError};
-use tollgate_plugin::{Error, Request, Response, Verdict, cache, config, http, telemetry};
+use tollgate_plugin::{Config, Error, Request, Response, Verdict, cache, http, telemetry};
 
 use crate::config::{Call, Reply};
 use crate::message::Message;
 
 /// A call of a store's function. In `key` and `value`, `$NAME` stands for the request's header.
-#[config]
+#[derive(Config)]
 pub(crate) struct StoreStep {
     pub(crate) call: StoreCall,
     /// Without it the store that was granted first.
@@ -23,8 +23,7 @@ pub(crate) struct StoreStep {
     pub(crate) ttl_ms: Option<u64>,
 }
 
-#[config]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Config)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StoreCall {
     Get,
@@ -35,11 +34,13 @@ pub(crate) enum StoreCall {
 }
 
 /// A call of the cache's functions. In `key` and `tags`, `$NAME` stands for the request's header.
-#[config]
+#[derive(Config)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CacheStep {
     /// Report `hit METADATA` or `miss`.
     Get(String),
+    /// Report the age of what is stored in milliseconds, or `miss`.
+    Age(String),
     /// Answer with what is stored, or report `miss`.
     Answer(String),
     /// Store the response.
@@ -54,7 +55,7 @@ pub(crate) enum CacheStep {
     Hoard(String, u32),
 }
 
-#[config]
+#[derive(Config)]
 pub(crate) struct Put {
     pub(crate) key: String,
     #[serde(default)]
@@ -65,7 +66,7 @@ pub(crate) struct Put {
     pub(crate) ttl_ms: u64,
 }
 
-#[config]
+#[derive(Config)]
 pub(crate) struct PutAnswer {
     pub(crate) put: Put,
     /// One's own, or that of a call.
@@ -74,7 +75,7 @@ pub(crate) struct PutAnswer {
 }
 
 /// What to tell the operator.
-#[config]
+#[derive(Config)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TellStep {
     /// Metric, labels (`$NAME`: the request's header) and by how much.
@@ -110,6 +111,10 @@ pub(crate) fn cache(step: &CacheStep, message: &mut Message<'_>) -> Result<Strin
     Ok(match step {
         CacheStep::Get(key) => match cache::get(&filled(key, message.request())) {
             Some(entry) => format!("hit {}", entry.metadata()),
+            None => "miss".to_owned(),
+        },
+        CacheStep::Age(key) => match cache::get(&filled(key, message.request())) {
+            Some(entry) => entry.age().as_millis().to_string(),
             None => "miss".to_owned(),
         },
         CacheStep::Body(key) => match cache::get(&filled(key, message.request())) {
