@@ -1,6 +1,7 @@
 //! Message bodies on their way through: streamed from socket to socket with back-pressure, held
 //! whole only where a plugin asked for it.
 
+mod lent;
 mod noted;
 mod timers;
 mod watched;
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    lent::Loan,
     noted::Failure,
     timers::{Deadline, Idle},
     watched::watched,

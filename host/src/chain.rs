@@ -8,7 +8,10 @@ use crate::{
     config::OnError,
     error::Error,
     exchange::Exchange,
-    plugin::{HANDLE, HookError, Middleware, Outcome, Seen, Service, Side, Use, Verdict},
+    plugin::{
+        HANDLE, HookError, Middleware, MiddlewareFailed as Failed, Outcome, Seen, Service, Side,
+        Use, Verdict,
+    },
 };
 
 pub(crate) use self::chunks::Hooked;
@@ -113,7 +116,7 @@ impl Chain {
         for placed in uses {
             let plugin = placed.version(exchange);
             let error = plugin.cannot_be_shown();
-            log(exchange, plugin, side.hook(), &error);
+            log(exchange, plugin.name(), side.hook(), &error);
             if plugin.on_error == OnError::Reject {
                 let (plugin, hook) = (plugin.name().to_owned(), side.hook());
                 return Err(Error::Plugin { plugin, hook, source: error });
@@ -183,7 +186,7 @@ impl Chain {
             (exchange, done) = plugin.on_finish(exchange, outcome.clone()).await;
             listed.note(plugin, done.as_ref().err());
             if let Err(error) = done {
-                log(&exchange, plugin, "on-finish", &error);
+                log(&exchange, plugin.name(), "on-finish", &error);
             }
         }
         exchange
@@ -222,10 +225,7 @@ async fn ask_middleware(
 ) -> (Exchange, bool) {
     let answered = match middleware.on_request(&mut exchange, place).await {
         Ok(verdict) => follow(&mut exchange, verdict),
-        Err(source) => {
-            fail(&mut exchange, middleware, source);
-            true
-        }
+        Err(failed) => passed_by(&mut exchange, middleware, failed),
     };
     (exchange, answered)
 }
@@ -243,20 +243,26 @@ fn follow(exchange: &mut Exchange, verdict: Verdict) -> bool {
 
 /// The way out through a middleware.
 async fn show_middleware(middleware: &Middleware, place: usize, exchange: &mut Exchange) {
-    if let Err(source) = middleware.on_response(exchange, place).await {
-        fail(exchange, middleware, source);
+    if let Err(failed) = middleware.on_response(exchange, place).await {
+        passed_by(exchange, middleware, failed);
     }
 }
 
-/// There is no passing by a middleware: the request is in it.
-fn fail(exchange: &mut Exchange, middleware: &Middleware, source: HookError) {
-    let plugin = middleware.name().to_owned();
-    exchange.fail(Error::Plugin { plugin, hook: HANDLE, source });
+/// Decides what a failure means; true: the exchange has its answer. There is no passing by a
+/// middleware that has begun to read the body.
+fn passed_by(exchange: &mut Exchange, middleware: &Middleware, failed: Failed) -> bool {
+    let Failed { error, is_whole } = failed;
+    log(exchange, middleware.name(), HANDLE, &error);
+    if !is_whole {
+        let plugin = middleware.name().to_owned();
+        exchange.fail(Error::Plugin { plugin, hook: HANDLE, source: error });
+    }
+    !is_whole
 }
 
 /// Decides what a failure means; true: the exchange has its answer.
 fn failed(exchange: &mut Exchange, plugin: &Use, hook: &'static str, error: HookError) -> bool {
-    log(exchange, plugin, hook, &error);
+    log(exchange, plugin.name(), hook, &error);
     match plugin.on_error {
         OnError::Skip => false,
         OnError::Reject => {
@@ -267,7 +273,7 @@ fn failed(exchange: &mut Exchange, plugin: &Use, hook: &'static str, error: Hook
     }
 }
 
-fn log(exchange: &Exchange, plugin: &Use, hook: &str, error: &HookError) {
+fn log(exchange: &Exchange, plugin: &str, hook: &str, error: &HookError) {
     // Its beginning and its end are in the log; between them it is every exchange.
     if let HookError::Quarantined { .. } = error {
         return;
@@ -275,7 +281,7 @@ fn log(exchange: &Exchange, plugin: &Use, hook: &str, error: &HookError) {
     tracing::warn!(
         request_id = exchange.id(),
         route = exchange.route_name(),
-        plugin = plugin.name(),
+        plugin,
         hook,
         kind = error.kind(),
         %error,

@@ -114,7 +114,7 @@ impl Hooked {
             }
             Err(error) => {
                 let plugin = stage.placed.version(exchange);
-                log(exchange, plugin, self.side.hook(), &error);
+                log(exchange, plugin.name(), self.side.hook(), &error);
                 if plugin.on_error == OnError::Reject {
                     let plugin = plugin.name().to_owned();
                     let (hook, source) = (self.side.hook(), Box::new(error));

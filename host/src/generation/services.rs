@@ -86,7 +86,8 @@ impl Builder {
         let wanted = config::Service::of_use(use_);
         let loaded = (Arc::clone(component), origin.clone());
         let started = self.start(config, &wanted, loaded).await;
-        started.map(Middleware::new).map_err(|fault| vec![fault])
+        let made = |service| Middleware::new(service, use_.on_error);
+        started.map(made).map_err(|fault| vec![fault])
     }
 }
 
@@ -95,7 +96,6 @@ fn unanswered(use_: &config::Use) -> Vec<&'static str> {
     let grants = &use_.grants;
     let said = [
         ("config", use_.config.as_object().is_none_or(|config| !config.is_empty())),
-        ("on_error", use_.on_error != config::OnError::default()),
         ("isolation", use_.isolation != config::Isolation::default()),
         ("quarantine", use_.quarantine != Some(config::Quarantine::default())),
         ("canary", use_.canary.is_some()),

@@ -27,7 +27,7 @@ use tokio::{sync::oneshot, time::timeout_at};
 use wasmtime_wasi_http::WasiBody;
 
 pub use self::component::ServiceComponent;
-pub(crate) use self::middleware::{Middleware, Suspended};
+pub(crate) use self::middleware::{Failed as MiddlewareFailed, Middleware, Suspended};
 pub(super) use self::{component::load, engine::Engine};
 
 use self::{

@@ -12,6 +12,11 @@ use crate::bodies::channel;
 
 /// `headers`, the middleware, `headers` again, and an upstream that shows what it got.
 async fn before(upstream: &Upstream) -> Gateway {
+    before_with(upstream, "limits: { cpu: 1s }").await
+}
+
+/// As [`before`], the middleware with this use.
+async fn before_with(upstream: &Upstream, usage: &str) -> Gateway {
     Setup::new(&format!(
         r#"
         workers: 1
@@ -22,7 +27,7 @@ async fn before(upstream: &Upstream) -> Gateway {
             plugins:
               - component: headers
                 config: {{ request: {{ append: {{ x-way: outer }} }}, response: {{ append: {{ x-back: outer }} }} }}
-              - {{ component: middleware, limits: {{ cpu: 1s }} }}
+              - {{ component: middleware, {usage} }}
               - component: headers
                 config: {{ request: {{ append: {{ x-way: inner }} }}, response: {{ append: {{ x-back: inner }} }} }}
             upstream: u
@@ -118,6 +123,40 @@ async fn a_middleware_that_fails_is_a_503_problem_on_either_way() {
     gateway.logged(&["`middleware` failed in handle"]).await;
     let failed = gateway.metric("tollgate_plugin_errors_total", &[("plugin", "middleware")]).await;
     assert_eq!(failed, 2.0);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_middleware_that_fails_before_it_reads_is_passed_by_under_skip() {
+    let upstream = Upstream::echo().await;
+    let gateway = before_with(&upstream, "on_error: skip, limits: { cpu: 1s }").await;
+    for act in ["trap", "say", "trap-after"] {
+        let reply = gateway.post("/path", &[("x-do", act)], "the whole body").await;
+        assert_eq!(reply.status, 200, "{act}: {reply:?}");
+        let seen = reply.json();
+        assert_eq!(
+            (&seen["body"], &seen["headers"]["x-in"]),
+            (&"the whole body".into(), &().into())
+        );
+        assert_eq!(reply.header("x-back"), "inner, outer", "{act}");
+        assert_eq!(reply.header("x-out"), "", "{act}");
+    }
+    gateway.logged(&["a plugin failed", "\"middleware\"", "\"handle\""]).await;
+    let failed = gateway.metric("tollgate_plugin_errors_total", &[("plugin", "middleware")]).await;
+    assert_eq!(failed, 3.0);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_middleware_that_fails_after_it_has_read_is_a_503_problem_even_under_skip() {
+    let upstream = Upstream::echo().await;
+    let gateway = before_with(&upstream, "on_error: skip, limits: { cpu: 1s }").await;
+    for (act, requests) in [("trap-reading", 0), ("trap-reading-after", 1)] {
+        let reply = gateway.post("/path", &[("x-do", act)], "the whole body").await;
+        assert_eq!(reply.problem(), "503 plugin-failed", "{act}");
+        assert_eq!(reply.header("x-back"), "outer", "{act}");
+        assert_eq!(upstream.requests(), requests, "{act}");
+    }
     gateway.stop().await;
 }
 
@@ -231,7 +270,6 @@ fn what_a_middleware_cannot_have_is_a_fault() {
     assert_eq!(sound.code, 0, "{sound:?}");
     for (key, named) in [
         ("config: { a: 1 }", "config"),
-        ("on_error: skip", "on_error"),
         ("isolation: request", "isolation"),
         ("quarantine: none", "quarantine"),
         ("grants: { cache: true }", "grants.cache"),

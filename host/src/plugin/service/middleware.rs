@@ -10,7 +10,8 @@ use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiBody};
 
 use super::{Asked, Begun, Service, body, within};
 use crate::{
-    body::{Body, Failure},
+    body::{Body, BodyError, Failure, Loan},
+    config::OnError,
     exchange::Exchange,
     forwarding,
     plugin::hook::{HookError, Verdict},
@@ -26,7 +27,10 @@ pub(super) struct Passed {
 }
 
 /// A middleware as a chain calls it.
-pub(crate) struct Middleware(Arc<Service>);
+pub(crate) struct Middleware {
+    service: Arc<Service>,
+    on_error: OnError,
+}
 
 /// A guest that waits for the rest of the chain. It is ended with this.
 pub(crate) struct Suspended {
@@ -37,16 +41,16 @@ pub(crate) struct Suspended {
 }
 
 impl Middleware {
-    pub(crate) fn new(service: Service) -> Self {
-        Self(Arc::new(service))
+    pub(crate) fn new(service: Service, on_error: OnError) -> Self {
+        Self { service: Arc::new(service), on_error }
     }
 
     pub(crate) fn service(&self) -> &Arc<Service> {
-        &self.0
+        &self.service
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.0.name()
+        self.service.name()
     }
 
     /// Gives the request to the guest, until it passes it on or responds by itself.
@@ -58,19 +62,47 @@ impl Middleware {
         &self,
         exchange: &mut Exchange,
         place: usize,
-    ) -> Result<Verdict, HookError> {
-        let verdict = self.ask(exchange, place).await;
-        verdict.inspect_err(|error| self.0.count(error))
+    ) -> Result<Verdict, Failed> {
+        let (loan, body) = self.lend(exchange.take_request_body());
+        let verdict = self.ask(exchange, body, place).await;
+        verdict.map_err(|error| {
+            let body = self.failed(&error, loan);
+            let is_whole = body.is_some();
+            exchange.request_body = body.unwrap_or(Body::Broken(BodyError::ClientAborted));
+            Failed { error, is_whole }
+        })
     }
 
-    async fn ask(&self, exchange: &mut Exchange, place: usize) -> Result<Verdict, HookError> {
+    /// `body` for the guest, and what brings it back under `skip`.
+    fn lend(&self, body: Body) -> (Option<Loan>, Body) {
+        match self.on_error {
+            OnError::Reject => (None, body),
+            OnError::Skip => {
+                let (loan, lent) = Loan::of(body);
+                (Some(loan), lent)
+            }
+        }
+    }
+
+    /// Counts a failure, and gives what was lent to the guest where it has left that alone.
+    fn failed(&self, error: &HookError, loan: Option<Loan>) -> Option<Body> {
+        self.service.count(error);
+        loan.and_then(Loan::take_back)
+    }
+
+    async fn ask(
+        &self,
+        exchange: &mut Exchange,
+        body: Body,
+        place: usize,
+    ) -> Result<Verdict, HookError> {
         let (next, mut passed) = oneshot::channel();
         let (generation, bound) = (Arc::clone(&exchange.generation), exchange.bound());
         let failure = Failure::default();
-        let request = request(exchange).map(|body| failure.of(body));
+        let request = request(exchange, failure.of(body));
         let asked = Asked { request, generation, bound };
-        let mut begun = self.0.begin(asked, Some(next))?;
-        let limit = self.0.patience();
+        let mut begun = self.service.begin(asked, Some(next))?;
+        let limit = self.service.patience();
         let first = within(limit, bound, async {
             tokio::select! {
                 // What it has passed on counts, whatever it has said since.
@@ -99,7 +131,7 @@ impl Middleware {
         &self,
         exchange: &mut Exchange,
         place: usize,
-    ) -> Result<(), HookError> {
+    ) -> Result<(), Failed> {
         let found = exchange.suspended.iter().rposition(|suspended| suspended.place == place);
         let Some(index) = found else { return Ok(()) };
         let Suspended { begun, answer, .. } = exchange.suspended.swap_remove(index);
@@ -108,12 +140,30 @@ impl Middleware {
             response.status() != StatusCode::SWITCHING_PROTOCOLS
         };
         let Some(response) = exchange.response.take_if(can_be_read) else { return Ok(()) };
+        let (head, body) = response.into_parts();
+        let (loan, body) = self.lend(body);
         // Its own response may have been there before this one; then it takes nothing any more.
-        let _ = answer.send(response.map(body::for_guest));
-        let response = begun.response().await.inspect_err(|error| self.0.count(error))?;
-        exchange.response = Some(response);
-        Ok(())
+        let _ = answer.send(Response::from_parts(head.clone(), body::for_guest(body)));
+        match begun.response().await {
+            Ok(response) => {
+                exchange.response = Some(response);
+                Ok(())
+            }
+            Err(error) => {
+                let body = self.failed(&error, loan);
+                let is_whole = body.is_some();
+                exchange.response = body.map(|body| Response::from_parts(head, body));
+                Err(Failed { error, is_whole })
+            }
+        }
     }
+}
+
+/// Why a middleware did not do its part.
+pub(crate) struct Failed {
+    pub(crate) error: HookError,
+    /// The message is as it was before, and `on_error` lets it go by.
+    pub(crate) is_whole: bool,
 }
 
 enum First {
@@ -122,8 +172,8 @@ enum First {
 }
 
 /// The request as the guest gets it.
-fn request(exchange: &mut Exchange) -> Request<Body> {
-    let mut request = Request::new(exchange.take_request_body());
+fn request(exchange: &Exchange, body: Body) -> Request<Body> {
+    let mut request = Request::new(body);
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = exchange.absolute_target();
     *request.headers_mut() = exchange.request.headers.clone();

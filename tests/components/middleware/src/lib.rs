@@ -29,6 +29,20 @@ impl Guest for Middleware {
             "pass" => handler::handle(request).await,
             "answer" => Ok(text(418, "by the middleware")),
             "trap" => panic!("as it was told"),
+            "trap-reading" => {
+                let (_done, result) = wit_future::new(|| Ok(()));
+                let (mut body, _trailers) = Request::consume_body(request, result);
+                body.next().await;
+                panic!("as it was told");
+            }
+            "trap-reading-after" => {
+                let response = handler::handle(request).await?;
+                let (_done, result) = wit_future::new(|| Ok(()));
+                let (mut body, _trailers) = Response::consume_body(response, result);
+                body.next().await;
+                panic!("as it was told");
+            }
+            "say" => Err(ErrorCode::InternalError(None)),
             "trap-after" => {
                 handler::handle(request).await?;
                 panic!("as it was told");
