@@ -13,14 +13,14 @@ use http::{Request, Response, header::HOST};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-pub(crate) use self::response::ResponseBody;
+pub(crate) use self::{onward::response as outgoing_response, response::ResponseBody};
 
 use crate::{
     body::Body,
     error::Error,
     exchange::Exchange,
     forwarding::{self, HopByHop, Identity},
-    generation::Generation,
+    generation::{Generation, Route},
     listener::{Active, Client},
     router::{self, Head, NoRoute},
     upstream::Tunnel,
@@ -64,6 +64,7 @@ impl Gateway {
 }
 
 /// What the connection asks for beside the request.
+#[derive(Default)]
 struct Wishes {
     hop_by_hop: HopByHop,
     /// The client's half of an upgraded connection.
@@ -166,6 +167,15 @@ pub(crate) fn choose_route(exchange: &mut Exchange) {
         Ok((route, params)) => exchange.enter(route, params),
         Err(error) => exchange.fail(error),
     }
+}
+
+/// The request of an exchange that no connection has, as an upstream would get it.
+///
+/// # Errors
+///
+/// It cannot go on.
+pub(crate) fn outgoing(exchange: &mut Exchange, route: &Route) -> Result<Request<Body>, Error> {
+    forward::outgoing(exchange, route, &Wishes::default())
 }
 
 /// The chain on the way in: next, respond or fail.

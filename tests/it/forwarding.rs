@@ -4,10 +4,12 @@ mod fields;
 mod identity;
 mod messages;
 
-use tollgate_tests::{Gateway, Upstream};
+use std::fmt::Display;
+
+use tollgate_tests::Gateway;
 
 /// A gateway before an upstream, with more configuration.
-async fn before(upstream: &Upstream, more: &str) -> Gateway {
+async fn before(upstream: &impl Display, more: &str) -> Gateway {
     Gateway::start(&format!(
         "{more}
 upstreams: {{ u: {{ endpoints: [\"{upstream}\"] }} }}

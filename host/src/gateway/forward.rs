@@ -46,16 +46,13 @@ pub(super) async fn to_the_end(mut exchange: Exchange, wishes: Wishes) -> Exchan
 async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
     let Some(upstream) = upstream_of(exchange, route) else { return };
     exchange.answered_by = Some(Arc::clone(&upstream.name));
-    let mut request = match request(exchange, route, &wishes) {
+    let mut request = match outgoing(exchange, route, &wishes) {
         Ok(request) => request,
         Err(error) => return exchange.fail(error),
     };
     // HTTP/1.0 knows no host, and HTTP/1.1 goes nowhere without (RFC 9112 §3.2).
     if exchange.request.version <= Version::HTTP_10 {
         request.headers_mut().entry(HOST).or_insert_with(|| upstream.host_field.clone());
-    }
-    if let Err(error) = onward::request(exchange, route, &mut request) {
-        return exchange.fail(error);
     }
     let deadline = route.timeout.map(|_| exchange.deadline);
     let patience = Patience { deadline, progress: exchange.progress.clone() };
@@ -69,6 +66,8 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
             let mut response = answer.response;
             let version = response.version();
             forwarding::finish_response(response.headers_mut(), version);
+            // Messages carry the version of who sends them (RFC 9112 §2.3).
+            *response.version_mut() = Version::HTTP_11;
             let mut response = response.map(|body| upstream.body(body, answer.lease));
             if let Some(timeout) = route.timeout {
                 response.body_mut().set_deadline(exchange.deadline, timeout);
@@ -94,6 +93,17 @@ fn upstream_of(exchange: &mut Exchange, route: &Route) -> Option<Arc<Upstream>> 
             None
         }
     }
+}
+
+/// The request on its way: its body passes the chunk hooks while it is read.
+pub(super) fn outgoing(
+    exchange: &mut Exchange,
+    route: &Route,
+    wishes: &Wishes,
+) -> Result<Request<Body>, Error> {
+    let mut request = request(exchange, route, wishes)?;
+    onward::request(exchange, route, &mut request)?;
+    Ok(request)
 }
 
 /// The request as the upstream gets it.

@@ -52,7 +52,7 @@ pub(super) fn request(
 }
 
 /// The response on its way to the client. Where a plugin must see it and cannot, it is replaced.
-pub(super) fn response(exchange: &mut Exchange, response: Response<Body>) -> Response<Body> {
+pub(crate) fn response(exchange: &mut Exchange, response: Response<Body>) -> Response<Body> {
     let Some(route) = exchange.route.as_ref().filter(|_| exchange.reached > 0) else {
         return response;
     };

@@ -9,6 +9,7 @@ use tollgate_tests::{
     Gateway, Recorder, Upstream,
     client::{Body, full, request},
     raw::status,
+    recorder::Act,
 };
 
 use super::before;
@@ -173,5 +174,21 @@ async fn an_upstream_gets_a_host_though_http_1_0_knows_none() {
     let gateway = before(&upstream, "").await;
     let reply = gateway.raw_exchange("GET / HTTP/1.0\r\n\r\n").await;
     assert!(reply.contains(&format!("\"host\":[\"{upstream}\"]")), "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_response_of_http_1_0_is_one_of_http_1_1_to_the_client() {
+    let upstream = Recorder::scripted(&[&[
+        Act::Head,
+        Act::Send("HTTP/1.0 200 OK\r\ncontent-length: 3\r\n\r\nold"),
+        Act::Close,
+    ]])
+    .await;
+    let gateway = before(&upstream, "").await;
+    let reply =
+        gateway.raw_exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with("old"), "{reply}");
+    assert!(reply.contains("via: 1.0 tollgate"), "{reply}");
     gateway.stop().await;
 }
