@@ -21,7 +21,9 @@ use parking_lot::Mutex;
 
 use self::entries::Entries;
 pub(crate) use self::tee::TeeBody;
-use crate::{body::Body, bounded::Bounds, config::CacheLimits, telemetry::CacheMetrics};
+use crate::{
+    body::Body, bounded::Bounds, config::CacheLimits, plugin::Time, telemetry::CacheMetrics,
+};
 
 /// Longest key, in bytes.
 const MAX_KEY: usize = 4096;
@@ -45,6 +47,7 @@ pub(crate) struct ResponseCache {
     max_bytes: AtomicUsize,
     max_entry: AtomicUsize,
     metrics: CacheMetrics,
+    time: Time,
 }
 
 /// A response that is kept.
@@ -118,7 +121,8 @@ impl Unkept {
 }
 
 impl ResponseCache {
-    pub(crate) fn new(metrics: CacheMetrics) -> Self {
+    /// Empty; by this clock responses are kept and grow old.
+    pub(crate) fn new(metrics: CacheMetrics, time: Time) -> Self {
         let limits = CacheLimits::default();
         Self {
             entries: Mutex::new(Entries::new(bounds(&limits))),
@@ -126,12 +130,13 @@ impl ResponseCache {
             max_bytes: limits.max_bytes.into(),
             max_entry: limits.max_entry.into(),
             metrics,
+            time,
         }
     }
 
     /// The entry under `key`, as far as `scope` has one.
     pub(crate) fn get(&self, scope: &str, key: &str) -> Option<Arc<Stored>> {
-        let found = self.entries.lock().get(&scoped(scope, key), Instant::now());
+        let found = self.entries.lock().get(&scoped(scope, key), self.time.instant());
         let result = if found.is_some() { &self.metrics.hits } else { &self.metrics.misses };
         result.inc();
         found
@@ -167,15 +172,19 @@ impl ResponseCache {
 
     /// Forgets what has expired. Not for a worker: there may be much.
     pub(crate) fn sweep(&self) {
-        while self.entries.lock().remove_expired(BATCH, Instant::now()).len() == BATCH {}
+        while self.entries.lock().remove_expired(BATCH, self.time.instant()).len() == BATCH {}
     }
 
     pub(crate) fn resize(&self, limits: &CacheLimits) {
         self.max_bytes.store(limits.max_bytes, Ordering::Relaxed);
         self.max_entry.store(limits.max_entry, Ordering::Relaxed);
-        let (removed, evicted) = self.entries.lock().resize(bounds(limits), Instant::now());
+        let (removed, evicted) = self.entries.lock().resize(bounds(limits), self.time.instant());
         drop(removed);
         self.metrics.evictions.inc_by(evicted as u64);
+    }
+
+    pub(crate) fn age(&self, stored: &Stored) -> Duration {
+        self.time.instant().saturating_duration_since(stored.since)
     }
 
     pub(crate) fn size(&self) -> Size {
@@ -206,10 +215,6 @@ impl ResponseCache {
 }
 
 impl Stored {
-    pub(crate) fn age(&self) -> Duration {
-        self.since.elapsed()
-    }
-
     /// The response once more; its body shares the kept bytes.
     pub(crate) fn response(&self) -> Response<Body> {
         let mut response = Response::new(Body::full(self.body.clone()));

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cases;
+mod case_chunks;
 mod figures;
 mod projects;
 

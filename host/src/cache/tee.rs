@@ -61,7 +61,7 @@ pub(super) fn begin(
     body: &Body,
 ) -> Result<Tee, Unkept> {
     use std::sync::atomic::Ordering::Relaxed;
-    let (tags, since) = (put.tags, Instant::now());
+    let (tags, since) = (put.tags, cache.time.instant());
     if response.status().is_informational() {
         return Err(Unkept::Misfit);
     }
@@ -154,7 +154,7 @@ impl Tee {
             since: head.since,
             key: head.key,
         });
-        let now = Instant::now();
+        let now = self.cache.time.instant();
         let inserted = {
             let mut entries = self.cache.entries.lock();
             entries.end(self.number).then(|| entries.insert(stored, self.until, now))

@@ -12,7 +12,8 @@ fn cache(max_bytes: usize) -> Arc<ResponseCache> {
     let requests = counters("requests").expect("a metric");
     let puts = counters("puts").expect("a metric");
     let evictions = IntCounter::new("evictions", "Of a test.").expect("a metric");
-    let cache = Arc::new(ResponseCache::new(CacheMetrics::new(&requests, &puts, &evictions)));
+    let cache =
+        Arc::new(ResponseCache::new(CacheMetrics::new(&requests, &puts, &evictions), Time::System));
     cache.resize(&CacheLimits { max_bytes, max_entry: max_bytes / 2 });
     cache
 }

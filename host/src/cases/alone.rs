@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
@@ -21,8 +22,8 @@ use super::{
 };
 use crate::{
     config::{self, Pointer},
-    exchange::Exchange,
-    plugin::{Stated, Use, Verdict},
+    exchange::{Exchange, View},
+    plugin::{Side, Stated, Use, Verdict},
 };
 
 /// Calls that are measured of each hook; fewer where they take longer than [`PATIENCE`].
@@ -31,9 +32,14 @@ const FRESH_CALLS: usize = 1_000;
 const WARM_UP: usize = 200;
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Bytes of a chunk where no body is stated.
+const CHUNK: usize = 16 << 10;
+
 /// What one hook costs.
 pub(crate) struct Cost {
     pub(crate) hook: &'static str,
+    /// Bytes that it is shown, of a chunk hook.
+    pub(crate) chunk: Option<usize>,
     /// In an instance that has served before.
     pub(crate) warm: Spread,
     /// In one that is made and configured for it.
@@ -66,6 +72,8 @@ pub(crate) struct Subject {
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<String>,
+    /// Of the response.
+    pub(crate) response_body: Option<String>,
 }
 
 /// The hooks that a configuration wants.
@@ -105,9 +113,11 @@ pub(crate) fn measure(subject: &Subject) -> Result<Costs, String> {
         let plugin = Arc::clone(plugin(&scene)?);
         let mut hooks = Vec::new();
         for hook in plugin.hooks() {
-            let measured = Measured { scene: &scene, plugin: &plugin, step: &step, hook };
+            let chunk = chunk(subject, hook);
+            let measured = Measured { scene: &scene, plugin: &plugin, step: &step, hook, chunk };
             hooks.push(Cost {
                 hook,
+                chunk: measured.chunk.as_ref().map(|(_, chunk)| chunk.len()),
                 warm: measured.spread(CALLS, false).await?,
                 fresh: measured.spread(FRESH_CALLS, true).await?,
             });
@@ -197,7 +207,21 @@ fn step(subject: &Subject) -> Result<Step, String> {
         content: super::file::Content { body: subject.body.clone(), ..Default::default() },
         ..RequestIn::default()
     };
-    Ok(Step { request: Some(request), response: Some(ResponseIn::default()), ..Step::default() })
+    let content =
+        super::file::Content { body: subject.response_body.clone(), ..Default::default() };
+    let response = ResponseIn { content, ..ResponseIn::default() };
+    Ok(Step { request: Some(request), response: Some(response), ..Step::default() })
+}
+
+/// What a chunk hook is shown: the body as its only piece.
+fn chunk(subject: &Subject, hook: &str) -> Option<(Side, Bytes)> {
+    let side = [Side::Request, Side::Response].into_iter().find(|side| side.hook() == hook)?;
+    let body = match side {
+        Side::Request => &subject.body,
+        Side::Response => &subject.response_body,
+    };
+    let body = body.clone().map_or_else(|| vec![b'x'; CHUNK].into(), Bytes::from);
+    Some((side, body))
 }
 
 /// One hook, called again and again.
@@ -206,6 +230,7 @@ struct Measured<'a> {
     plugin: &'a Use,
     step: &'a Step,
     hook: &'static str,
+    chunk: Option<(Side, Bytes)>,
 }
 
 impl Measured<'_> {
@@ -217,7 +242,7 @@ impl Measured<'_> {
             if fresh {
                 self.plugin.discard_idle();
             }
-            let exchange = self.scene.prepared(self.step);
+            let exchange = self.prepared();
             let before = Instant::now();
             let mut exchange = self.call(exchange).await?;
             let took = before.elapsed();
@@ -235,7 +260,23 @@ impl Measured<'_> {
         Ok(Spread::of(times))
     }
 
+    /// As the hook meets it; a chunk hook meets a view.
+    fn prepared(&self) -> Exchange {
+        let mut exchange = self.scene.prepared(self.step);
+        if self.chunk.is_none() {
+            return exchange;
+        }
+        let mut view = exchange.view();
+        view.view = Some(View { last: true, held: Bytes::new() });
+        exchange.reached = 0;
+        view
+    }
+
     async fn call(&self, exchange: Exchange) -> Result<Exchange, String> {
+        if let Some((side, chunk)) = &self.chunk {
+            let (exchange, made) = self.plugin.on_chunk(exchange, *side, chunk.clone(), true).await;
+            return made.map(|_| exchange).map_err(|failure| format!("{}: {failure}", self.hook));
+        }
         let (exchange, failure) = match self.hook {
             "on-request" => {
                 let (exchange, verdict) = self.plugin.on_request(exchange).await;

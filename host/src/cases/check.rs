@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    file::{Case, Content, File, Headers, RequestIn, StandIn, Step, Wanted},
+    file::{Case, Content, Delivery, File, Headers, RequestIn, StandIn, Step, Wanted},
     message, run,
 };
 use crate::config::{Document, Fault, Faults, Pointer};
@@ -52,7 +52,9 @@ fn step(faults: &Faults<'_>, at: &Pointer, step: &Step) {
         self::request(faults, &at.key("request"), request);
     }
     if let Some(response) = &step.response {
-        content(faults, &at.key("response"), &response.headers, &response.content);
+        let at = at.key("response");
+        content(faults, &at, &response.headers, &response.content);
+        delivery(faults, &at, &response.content, &response.delivery);
     }
     let Some(expect) = &step.expect else { return };
     let at = at.key("expect");
@@ -72,6 +74,7 @@ fn request(faults: &Faults<'_>, at: &Pointer, request: &RequestIn) {
     faults.keep(&at.key("target"), run::target(request.target.as_deref()));
     faults.keep(&at.key("host"), run::host(request.host.as_deref()));
     content(faults, at, &request.headers, &request.content);
+    delivery(faults, at, &request.content, &request.delivery);
 }
 
 fn upstreams<'f>(
@@ -90,6 +93,22 @@ fn upstreams<'f>(
 
 fn content(faults: &Faults<'_>, at: &Pointer, headers: &Headers, content: &Content) {
     message::check(faults, at, headers, content);
+}
+
+/// Finds pieces beside a whole body, or beside a length for each.
+fn delivery(faults: &Faults<'_>, at: &Pointer, content: &Content, delivery: &Delivery) {
+    if delivery.chunks.is_none() {
+        return;
+    }
+    let others = [
+        ("body", content.body.is_some()),
+        ("json", content.json.is_some()),
+        ("base64", content.base64.is_some()),
+        ("chunk_bytes", delivery.chunk_bytes.is_some()),
+    ];
+    for (key, _) in others.into_iter().filter(|(_, is_stated)| *is_stated) {
+        faults.push(&at.key(key), "cannot stand beside `chunks`");
+    }
 }
 
 fn wanted(faults: &Faults<'_>, at: &Pointer, wanted: &Wanted) {

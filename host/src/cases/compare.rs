@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
@@ -9,7 +10,8 @@ use similar::{ChangeTag, TextDiff};
 use super::{
     file::{CallOut, Expect, RequestOut, ResponseOut, VerdictOf, Wanted},
     message,
-    run::{Message, Observed},
+    run::Observed,
+    sent::{Came, Message},
     standin::Call,
 };
 
@@ -110,7 +112,8 @@ impl Found {
         self.equal("request.target", expected.target.as_deref(), &actual.target);
         let upstream = expected.upstream.as_ref();
         self.option("request.upstream", upstream, actual.upstream.as_ref());
-        self.wanted("request", &expected.wanted, &actual.headers, actual.body.as_ref());
+        self.wanted("request", &expected.wanted, &actual.headers, actual.body.whole());
+        self.chunks("request.chunks", expected.chunks.as_deref(), &actual.body);
     }
 
     fn response(&mut self, expected: &ResponseOut, actual: Option<&Message>) {
@@ -120,7 +123,8 @@ impl Found {
         if let Some(status) = expected.status.filter(|status| *status != actual.status) {
             self.push("response.status", status.to_string(), actual.status.to_string());
         }
-        self.wanted("response", &expected.wanted, &actual.headers, actual.body.as_ref());
+        self.wanted("response", &expected.wanted, &actual.headers, actual.body.whole());
+        self.chunks("response.chunks", expected.chunks.as_deref(), &actual.body);
     }
 
     fn calls(&mut self, expected: Option<&[CallOut]>, actual: &[Call]) {
@@ -149,7 +153,7 @@ impl Found {
         self.equal(&format!("{what}.upstream"), expected.upstream.as_deref(), &actual.upstream);
         self.equal(&format!("{what}.method"), expected.method.as_deref(), &actual.method);
         self.equal(&format!("{what}.target"), expected.target.as_deref(), &actual.target);
-        self.wanted(what, &expected.wanted, &actual.headers, Ok(&actual.body));
+        self.wanted(what, &expected.wanted, &actual.headers, Ok(actual.body.clone()));
     }
 
     fn logs(&mut self, expected: &[String], actual: &[String]) {
@@ -168,12 +172,21 @@ impl Found {
         self.push("logs", text(shown.collect()), text(actual.iter().collect()));
     }
 
+    fn chunks(&mut self, what: &str, expected: Option<&[String]>, actual: &Came) {
+        let Some(expected) = expected else { return };
+        let actual = actual.pieces.iter().map(|piece| String::from_utf8_lossy(piece).into_owned());
+        let actual: Vec<_> = actual.collect();
+        if actual != expected {
+            self.push(what, one_a_line(expected), one_a_line(&actual));
+        }
+    }
+
     fn wanted(
         &mut self,
         what: &str,
         expected: &Wanted,
         headers: &HeaderMap,
-        body: Result<&bytes::Bytes, &String>,
+        body: Result<Bytes, &str>,
     ) {
         for (name, lines) in &expected.headers {
             let actual = field(headers, name);
@@ -192,21 +205,21 @@ impl Found {
         self.body(what, expected, body);
     }
 
-    fn body(&mut self, what: &str, expected: &Wanted, body: Result<&bytes::Bytes, &String>) {
+    fn body(&mut self, what: &str, expected: &Wanted, body: Result<Bytes, &str>) {
         if expected.body.is_none() && expected.json.is_none() && expected.contains.is_none() {
             return;
         }
         let bytes = match body {
             Ok(bytes) => bytes,
-            Err(reason) => return self.push(&format!("{what}.body"), "a body", reason.as_str()),
+            Err(reason) => return self.push(&format!("{what}.body"), "a body", reason),
         };
-        let text = String::from_utf8_lossy(bytes);
+        let text = String::from_utf8_lossy(&bytes);
         self.equal(&format!("{what}.body"), expected.body.as_deref(), &text);
         if let Some(part) = expected.contains.as_ref().filter(|part| !text.contains(*part)) {
             self.push(&format!("{what}.body contains"), part, text.as_ref());
         }
         let Some(json) = &expected.json else { return };
-        match serde_json::from_slice::<Value>(bytes) {
+        match serde_json::from_slice::<Value>(&bytes) {
             Ok(actual) if actual == *json => (),
             Ok(actual) => {
                 self.push(&format!("{what}.json"), format!("{json:#}"), format!("{actual:#}"));
@@ -221,6 +234,11 @@ fn field(headers: &HeaderMap, name: &str) -> Vec<String> {
     let Ok(name) = message::parse_name(name) else { return Vec::new() };
     let lines = headers.get_all(name).iter();
     lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect()
+}
+
+/// Quoted, so that a line's end in one does not look like the next one.
+fn one_a_line(chunks: &[String]) -> String {
+    chunks.iter().map(|chunk| format!("{chunk:?}\n")).collect()
 }
 
 fn shown(lines: &[String]) -> String {

@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 pub(super) use self::{
     expected::{CallOut, Expect, RequestOut, ResponseOut, VerdictOf, Wanted},
     inputs::{
-        Answer, Content, Peer, PeerTls, RequestIn, ResponseIn, StandIn, StandInFault, TlsVersion,
+        Answer, CodingIn, Content, Delivery, Peer, PeerTls, RequestIn, ResponseIn, StandIn,
+        StandInFault, TlsVersion,
     },
 };
 

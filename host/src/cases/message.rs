@@ -4,14 +4,66 @@ use base64::Engine as _;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-use super::file::{Content, Headers};
-use crate::config::{Faults, Pointer};
+use super::{
+    file::{CodingIn, Content, Delivery, Headers},
+    pieces,
+};
+use crate::{
+    body::Body,
+    coding::{Coding, Encoded},
+    config::{Faults, Pointer},
+};
 
 /// What is wrong with stated fields and bodies is found by [`check`], before anything runs.
 pub(super) fn read(headers: &Headers, content: &Content) -> (HeaderMap, Bytes) {
+    let body = body(content);
+    (head(headers, content, body.len()), body)
+}
+
+/// As [`read`], the body as it is delivered.
+pub(super) fn delivered(
+    headers: &Headers,
+    content: &Content,
+    delivery: &Delivery,
+) -> (HeaderMap, Body) {
+    let pieces = cut(content, delivery);
+    let mut head = head(headers, content, pieces.iter().map(Bytes::len).sum());
+    let mut body = pieces::body(pieces);
+    if let Some(coding) = delivery.coding.map(coding) {
+        head.remove(CONTENT_LENGTH);
+        head.insert(CONTENT_ENCODING, coding.header());
+        body = Body::Changed(Box::pin(Encoded::new(body, coding)));
+    }
+    (head, body)
+}
+
+fn cut(content: &Content, delivery: &Delivery) -> Vec<Bytes> {
+    if let Some(chunks) = &delivery.chunks {
+        return chunks.iter().cloned().map(Bytes::from).collect();
+    }
+    let mut left = body(content);
+    let length = delivery.chunk_bytes.unwrap_or(usize::MAX).max(1);
+    let mut pieces = Vec::new();
+    while !left.is_empty() {
+        pieces.push(left.split_to(length.min(left.len())));
+    }
+    pieces
+}
+
+fn coding(stated: CodingIn) -> Coding {
+    match stated {
+        CodingIn::Gzip => Coding::Gzip,
+        CodingIn::Br => Coding::Brotli,
+        CodingIn::Zstd => Coding::Zstd,
+        CodingIn::Deflate => Coding::Deflate,
+    }
+}
+
+/// The stated fields, and those that say what the body is.
+fn head(headers: &Headers, content: &Content, length: usize) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, lines) in headers {
         for line in lines.as_slice() {
@@ -20,14 +72,13 @@ pub(super) fn read(headers: &Headers, content: &Content) -> (HeaderMap, Bytes) {
             }
         }
     }
-    let body = body(content);
     if content.json.is_some() {
         map.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     }
-    if !body.is_empty() {
-        map.entry(CONTENT_LENGTH).or_insert(body.len().into());
+    if length > 0 {
+        map.entry(CONTENT_LENGTH).or_insert(length.into());
     }
-    (map, body)
+    map
 }
 
 pub(super) fn status(status: Option<u16>) -> StatusCode {

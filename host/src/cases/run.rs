@@ -3,18 +3,18 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header::HOST};
+use http::{HeaderValue, Method, Request, Response, Uri, header::HOST};
 
 use super::{
     file::{Peer, PeerTls, RequestIn, ResponseIn, Step, TlsVersion, VerdictOf},
     lines::Lines,
     message,
+    sent::Message,
     standin::{Call, StandIns},
     stores::Kept,
 };
 use crate::{
-    body::Body,
+    body::{Body, BodyError},
     config::UseLimits,
     error::Error,
     exchange::{Chain, Exchange},
@@ -24,8 +24,8 @@ use crate::{
     plugin::Outcome,
 };
 
-/// Largest body that is compared, in bytes.
-const MAX_BODY: u64 = 64 << 20;
+/// Most bytes that are read of a request which goes no further.
+const MAX_REPLY: u64 = 64 << 20;
 
 /// The id of every exchange.
 const ID: &str = "00000000000000000000000000000001";
@@ -44,17 +44,6 @@ pub(super) struct Observed {
     pub(super) stored: BTreeMap<(String, String), String>,
     /// Of the attributes that are asked for, those that there are.
     pub(super) attributes: Vec<(String, String)>,
-}
-
-/// A request or a response, whichever.
-pub(super) struct Message {
-    pub(super) status: u16,
-    pub(super) method: String,
-    pub(super) target: String,
-    pub(super) upstream: Option<String>,
-    pub(super) headers: HeaderMap,
-    /// The text says why there is none.
-    pub(super) body: Result<Bytes, String>,
 }
 
 /// Where the steps of a case run.
@@ -77,18 +66,22 @@ impl Scene<'_> {
         let mut failures = Vec::new();
         let mut exchange = route.chain.on_request(exchange).await;
         let verdict = verdict(&mut exchange, &mut failures);
-        let request = of_request(&mut exchange).await;
-        if verdict == VerdictOf::Next {
+        let request = match verdict {
+            VerdictOf::Next => passed_on(&mut exchange, &route).await,
+            VerdictOf::Respond | VerdictOf::Fail => as_it_stands(&mut exchange).await,
+        };
+        note(&mut exchange, &mut failures);
+        if !exchange.is_answered() {
             exchange.response = step.response.as_ref().map(of_stated);
         }
         if exchange.is_answered() {
             exchange = route.chain.on_response(exchange).await;
             note(&mut exchange, &mut failures);
         }
-        let exchange = finish(exchange, &route).await;
-        let mut observed = self.observed(step, exchange, failures, verdict).await;
-        observed.request = request;
-        observed
+        let response = shown(&mut exchange, &mut failures).await;
+        let exchange = finish(exchange, &route, response.as_ref()).await;
+        let observed = self.observed(step, exchange, failures, verdict).await;
+        Observed { request, response, ..observed }
     }
 
     /// An exchange as a hook meets it: on its route, the plugin reached, a response there.
@@ -103,7 +96,8 @@ impl Scene<'_> {
     fn exchange(&self, step: &Step) -> Exchange {
         let default = RequestIn::default();
         let stated = step.request.as_ref().unwrap_or(&default);
-        let (headers, body) = message::read(&stated.headers, &stated.content);
+        let RequestIn { headers, content, delivery, .. } = stated;
+        let (headers, body) = message::delivered(headers, content, delivery);
         let (mut head, ()) = Request::new(()).into_parts();
         head.method = method(stated.method.as_deref()).unwrap_or_default();
         head.uri = target(stated.target.as_deref()).unwrap_or_default();
@@ -112,7 +106,7 @@ impl Scene<'_> {
         head.headers.insert(HOST, host.unwrap_or(HeaderValue::from_static("localhost")));
         let id = HeaderValue::from_static(ID);
         let (generation, client) = (Arc::clone(&self.generation), Arc::clone(&self.client));
-        let mut exchange = Exchange::new(generation, client, head, (Body::full(body), None), id);
+        let mut exchange = Exchange::new(generation, client, head, (body, None), id);
         let limits = UseLimits::default();
         for (name, value) in step.attributes.iter().flatten() {
             // More of them than an exchange may have are as little there as in production.
@@ -124,7 +118,7 @@ impl Scene<'_> {
     async fn observed(
         &self,
         step: &Step,
-        mut exchange: Exchange,
+        exchange: Exchange,
         failures: Vec<String>,
         verdict: VerdictOf,
     ) -> Observed {
@@ -132,15 +126,11 @@ impl Scene<'_> {
         let attributes = names
             .filter_map(|name| Some((name.clone(), exchange.attribute(name)?.to_string())))
             .collect();
-        let response = exchange.response.take();
         Observed {
             verdict,
             failures,
             request: Message::default(),
-            response: match response {
-                Some(response) => Some(of_response(response).await),
-                None => None,
-            },
+            response: None,
             calls: self.stand_ins.take_calls(),
             logs: self.lines.take(),
             stored: self.stores.read(step.expect.as_ref()).await,
@@ -159,53 +149,65 @@ fn verdict(exchange: &mut Exchange, failures: &mut Vec<String>) -> VerdictOf {
     }
 }
 
-/// Takes down why a hook failed.
+/// Takes down why a hook failed, or why the gateway answered.
 fn note(exchange: &mut Exchange, failures: &mut Vec<String>) {
-    if let Some(Error::Plugin { hook, source, .. }) = exchange.error.take() {
-        failures.push(format!("{hook}: {}", Chain(&source)));
+    match exchange.error.take() {
+        Some(Error::Plugin { hook, source, .. }) => {
+            failures.push(format!("{hook}: {}", Chain(&source)));
+        }
+        Some(error) => failures.push(Chain(&error).to_string()),
+        None => {}
     }
 }
 
-async fn of_request(exchange: &mut Exchange) -> Message {
-    let body = exchange.request_body.read(MAX_BODY).await;
-    let target = exchange.target.as_ref().map(|target| target.as_str().to_owned());
-    Message {
-        method: exchange.request.method.to_string(),
-        target: target.unwrap_or_else(|| exchange.uri().to_string()),
-        upstream: exchange.upstream.clone(),
-        headers: exchange.request.headers.clone(),
-        body: body.map_err(|error| format!("{error:?}")),
-        ..Message::default()
-    }
-}
-
-async fn of_response(response: Response<Body>) -> Message {
-    let (head, mut body) = response.into_parts();
-    let body = body.read(MAX_BODY).await;
-    Message {
-        status: head.status.as_u16(),
-        headers: head.headers,
-        body: body.map_err(|error| format!("{error:?}")),
-        ..Message::default()
-    }
-}
-
-impl Default for Message {
-    fn default() -> Self {
-        Self {
-            status: 0,
-            method: String::new(),
-            target: String::new(),
-            upstream: None,
-            headers: HeaderMap::new(),
-            body: Ok(Bytes::new()),
+/// The request as it goes on, by way of the chunk hooks; what breaks its body off fails the
+/// exchange, as in a gateway.
+async fn passed_on(exchange: &mut Exchange, route: &Route) -> Message {
+    let upstream = exchange.upstream.clone();
+    match gateway::outgoing(exchange, route) {
+        Ok(request) => {
+            let (message, broken) = Message::of_request(request).await;
+            if let Some(error) = broken.as_ref().and_then(Error::of_request_body) {
+                exchange.fail(error);
+            }
+            Message { upstream, ..message }
+        }
+        Err(error) => {
+            exchange.fail(error);
+            Message::default()
         }
     }
 }
 
+/// The request where it goes no further.
+async fn as_it_stands(exchange: &mut Exchange) -> Message {
+    // What cannot be read is told when it is asked for.
+    let _ = exchange.request_body.read(MAX_REPLY).await;
+    let mut request = Request::new(exchange.request_body.copy());
+    *request.method_mut() = exchange.request.method.clone();
+    let target = exchange.target.clone().map(Uri::from);
+    *request.uri_mut() = target.unwrap_or_else(|| exchange.uri().clone());
+    *request.headers_mut() = exchange.request.headers.clone();
+    let upstream = exchange.upstream.clone();
+    let (message, _) = Message::of_request(request).await;
+    Message { upstream, ..message }
+}
+
+/// The response as the client gets it, by way of the chunk hooks.
+async fn shown(exchange: &mut Exchange, failures: &mut Vec<String>) -> Option<Message> {
+    let response = exchange.response.take()?;
+    let response = gateway::outgoing_response(exchange, response);
+    note(exchange, failures);
+    let (message, broken) = Message::of_response(response).await;
+    if let Some(BodyError::Plugin { hook, source, .. }) = broken {
+        failures.push(format!("{hook}: {}", Chain(&source)));
+    }
+    Some(message)
+}
+
 /// Calls the hook for the end, and sees to it that it is not called again.
-async fn finish(mut exchange: Exchange, route: &Route) -> Exchange {
-    let status = exchange.response.as_ref().map_or(200, |response| response.status().as_u16());
+async fn finish(mut exchange: Exchange, route: &Route, response: Option<&Message>) -> Exchange {
+    let status = response.map_or(200, |response| response.status);
     let upstream = exchange.upstream.clone();
     let outcome = Outcome { status, upstream, ..outcome() };
     if exchange.reached > 0 && route.chain.wants_finish() {
@@ -228,8 +230,9 @@ pub(super) fn outcome() -> Outcome {
 }
 
 fn of_stated(stated: &ResponseIn) -> Response<Body> {
-    let (headers, body) = message::read(&stated.headers, &stated.content);
-    let mut response = Response::new(Body::full(body));
+    let ResponseIn { headers, content, delivery, .. } = stated;
+    let (headers, body) = message::delivered(headers, content, delivery);
+    let mut response = Response::new(body);
     *response.status_mut() = message::status(stated.status);
     *response.headers_mut() = headers;
     response

@@ -85,11 +85,14 @@ impl Shared {
         Self {
             rate_limits: Arc::new(RateLimits::by(time.clone())),
             stores: Stores::new(metrics.store_evictions.clone(), time.clone()),
-            cache: Arc::new(ResponseCache::new(CacheMetrics::new(
-                &metrics.cache_requests,
-                &metrics.cache_puts,
-                &metrics.cache_evictions,
-            ))),
+            cache: Arc::new(ResponseCache::new(
+                CacheMetrics::new(
+                    &metrics.cache_requests,
+                    &metrics.cache_puts,
+                    &metrics.cache_evictions,
+                ),
+                time.clone(),
+            )),
         }
     }
 

@@ -66,6 +66,21 @@ fn bench_measures_each_hook_that_the_configuration_wants() {
 }
 
 #[test]
+fn bench_measures_chunk_hooks_over_the_bodies_that_it_is_given() {
+    let told = told("bench", "chunks", "{ request: upper, response: keep }", &["--body", "abc"]);
+    let hooks = told["hooks"].as_array().unwrap();
+    let names: Vec<_> = hooks.iter().map(|hook| hook["hook"].as_str().unwrap()).collect();
+    assert_eq!(names, ["on-request-chunk", "on-response-chunk"]);
+    assert_eq!((&hooks[0]["chunk_bytes"], &hooks[1]["chunk_bytes"]), (&3.into(), &16384.into()));
+    for hook in hooks {
+        for of in ["warm", "fresh"] {
+            assert!(hook[of]["calls"].as_u64().unwrap() >= 1, "{hook}");
+            assert!(hook[of]["p50_ns"].as_u64().unwrap() > 0, "{hook}");
+        }
+    }
+}
+
+#[test]
 fn a_hook_that_fails_is_not_measured() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("config.yaml"), "request: [{ fail: so it is }]").unwrap();

@@ -14,7 +14,7 @@ use super::Headers;
 #[schemars(deny_unknown_fields)]
 pub(in crate::cases) struct Expect {
     /// What the plugin decides: `next` lets the request through, `respond` answers it, `fail` is a
-    /// hook that fails.
+    /// hook that fails, whichever.
     pub(in crate::cases) verdict: Option<VerdictOf>,
     /// A part of what is told of the hook that fails, such as `on-request: it said: ..`.
     pub(in crate::cases) error: Option<String>,
@@ -61,6 +61,8 @@ pub(in crate::cases) struct RequestOut {
     pub(in crate::cases) target: Option<String>,
     /// The upstream that the plugin has chosen in the place of the route's.
     pub(in crate::cases) upstream: Option<String>,
+    /// The pieces of the body, as they go on.
+    pub(in crate::cases) chunks: Option<Vec<String>>,
     #[serde(flatten)]
     pub(in crate::cases) wanted: Wanted,
 }
@@ -69,6 +71,8 @@ pub(in crate::cases) struct RequestOut {
 #[schemars(deny_unknown_fields, rename = "ExpectedResponse")]
 pub(in crate::cases) struct ResponseOut {
     pub(in crate::cases) status: Option<u16>,
+    /// The pieces of the body, as they go on.
+    pub(in crate::cases) chunks: Option<Vec<String>>,
     #[serde(flatten)]
     pub(in crate::cases) wanted: Wanted,
 }
@@ -84,7 +88,7 @@ pub(in crate::cases) struct CallOut {
     pub(in crate::cases) wanted: Wanted,
 }
 
-/// Fields and body of a message.
+/// Fields and body of a message; the body without its content coding.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub(in crate::cases) struct Wanted {
     /// Fields that have these lines and no others.

@@ -23,6 +23,8 @@ pub(in crate::cases) struct RequestIn {
     pub(in crate::cases) headers: Headers,
     #[serde(flatten)]
     pub(in crate::cases) content: Content,
+    #[serde(flatten)]
+    pub(in crate::cases) delivery: Delivery,
 }
 
 /// A response as an upstream gives it.
@@ -35,6 +37,8 @@ pub(in crate::cases) struct ResponseIn {
     pub(in crate::cases) headers: Headers,
     #[serde(flatten)]
     pub(in crate::cases) content: Content,
+    #[serde(flatten)]
+    pub(in crate::cases) delivery: Delivery,
 }
 
 /// A body, in one of three ways.
@@ -47,6 +51,29 @@ pub(in crate::cases) struct Content {
     pub(in crate::cases) json: Option<Value>,
     /// The body as bytes in base64.
     pub(in crate::cases) base64: Option<String>,
+}
+
+/// How a body comes; unless stated, in one piece and plainly.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub(in crate::cases) struct Delivery {
+    /// The body as its pieces, each a text that comes alone. After an empty one at the end, the
+    /// end comes alone too.
+    pub(in crate::cases) chunks: Option<Vec<String>>,
+    /// Cuts the body into pieces of so many bytes.
+    #[schemars(range(min = 1))]
+    pub(in crate::cases) chunk_bytes: Option<usize>,
+    /// The content coding in which the body comes; `content-encoding` is set.
+    pub(in crate::cases) coding: Option<CodingIn>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::cases) enum CodingIn {
+    Gzip,
+    Br,
+    Zstd,
+    Deflate,
 }
 
 /// Who sends the request.

@@ -23,9 +23,13 @@ pub(in crate::cli) struct Arguments {
     /// A header field of the request, as `name: value`; may be repeated
     #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = field)]
     headers: Vec<(String, String)>,
-    /// The request's body
+    /// The request's body, which its chunk hook is shown in one piece [default: none, and 16 KiB
+    /// for the chunk hook]
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
+    /// The same of the response
+    #[arg(long, value_name = "TEXT")]
+    response_body: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,6 +45,7 @@ impl Arguments {
             target,
             headers: self.headers,
             body: self.body,
+            response_body: self.response_body,
         };
         let costs = cases::measure(&subject)?;
         let component = load(&subject.component, CacheArgument::none())?;
@@ -76,6 +81,11 @@ fn as_text(component: &Component, costs: &Costs) -> String {
             cost.hook
         ));
     }
+    for cost in &costs.hooks {
+        if let Some(bytes) = cost.chunk {
+            text.push_str(&format!("{}: a chunk of {bytes} bytes\n", cost.hook));
+        }
+    }
     if costs.hooks.is_empty() {
         text.push_str("this configuration wants no hook\n");
     }
@@ -84,9 +94,14 @@ fn as_text(component: &Component, costs: &Costs) -> String {
 
 fn as_json(component: &Component, costs: &Costs) -> Value {
     let spread = |spread: Spread| json!({ "calls": spread.calls, "p50_ns": spread.p50, "p99_ns": spread.p99 });
-    let hooks = costs.hooks.iter().map(
-        |cost| json!({ "hook": cost.hook, "warm": spread(cost.warm), "fresh": spread(cost.fresh) }),
-    );
+    let hooks = costs.hooks.iter().map(|cost| {
+        let mut told =
+            json!({ "hook": cost.hook, "warm": spread(cost.warm), "fresh": spread(cost.fresh) });
+        if let Some(bytes) = cost.chunk {
+            told["chunk_bytes"] = bytes.into();
+        }
+        told
+    });
     json!({
         "name": component.manifest.name,
         "version": component.manifest.version,

@@ -82,7 +82,9 @@ impl HostEntry for State {
     }
 
     fn age_ms(&mut self, entry: Resource<Entry>) -> Result<u64> {
-        let age = self.table.get(&entry)?.0.age();
+        let Entry(stored) = self.table.get(&entry)?;
+        // Only a use with a cache has entries.
+        let age = self.settings.cache.as_ref().map_or(Duration::ZERO, |cache| cache.age(stored));
         Ok(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
     }
 
