@@ -28,7 +28,7 @@ pub(crate) use self::{
     canary::{Canary, Seen},
     hook::{HookError, Outcome, Side, Verdict},
     quarantine::{Quarantine, Trial},
-    service::{Asked, HANDLE, Middleware, Service, Suspended},
+    service::{Asked, HANDLE, Middleware, MiddlewareFailed, Service, Suspended},
     time::{Stated, Time},
     usage::{Origin, Shared, Use},
 };
@@ -37,5 +37,5 @@ pub use self::{
     engine::Engine,
     service::ServiceComponent,
     surface::Surface,
-    world::{Kind, World},
+    world::{Kind, Release, World},
 };

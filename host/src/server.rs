@@ -153,7 +153,8 @@ pub(crate) fn builder_with(options: &Options, time: Time) -> Result<Builder, Fai
     let engine = engine.with_time(time.clone());
     let metrics = Metrics::new().map_err(|error| Failed::Start(error.to_string()))?;
     Ok(Builder {
-        components: Components::new(engine, options.cache.as_deref()),
+        components: Components::new(engine, options.cache.as_deref())
+            .counting(&metrics.components_made),
         registries: Registries::new(options.cache.as_deref(), options.offline),
         shared: Arc::new(Shared::new(&metrics, &time)),
         metrics: Arc::new(metrics),

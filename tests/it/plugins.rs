@@ -13,6 +13,8 @@ mod isolation;
 mod limits;
 mod quarantine;
 mod canary;
+mod worlds;
+mod many;
 
 use std::fmt::Display;
 

@@ -9,6 +9,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
+use prometheus::{IntCounter, IntCounterVec};
 use wasmtime::Store;
 
 use super::{
@@ -25,7 +26,7 @@ use super::{
     surface::Surface,
     trace::Traces,
     usage::Settings,
-    world::{Kind, World},
+    world::{Kind, Release, World},
 };
 use crate::config;
 
@@ -37,6 +38,8 @@ pub struct Component {
     /// Bytes of the file.
     pub size: usize,
     pub surface: Surface,
+    /// The version of the world that it is written for.
+    pub release: Release,
     pub(super) pre: PluginPre<State>,
     pub(super) traces: Traces,
 }
@@ -44,12 +47,12 @@ pub struct Component {
 impl Component {
     /// The package of the world that it is written for.
     pub fn world(&self) -> String {
-        format!("tollgate:plugin@{WORLD_VERSION}")
+        format!("tollgate:plugin@{}", self.release.version())
     }
 
     /// The world that it is written for, by its whole name.
     pub fn target(&self) -> String {
-        format!("tollgate:plugin/plugin@{WORLD_VERSION}")
+        format!("tollgate:plugin/plugin@{}", self.release.version())
     }
 }
 
@@ -75,9 +78,10 @@ pub enum LoadError {
     #[error("`{name}` is not a WebAssembly component: {reason}")]
     NotAComponent { name: String, reason: String },
     #[error(
-        "`{name}` is written for `tollgate:plugin@{theirs}`; this gateway knows `tollgate:plugin@{ours}`"
+        "`{name}` is written for `tollgate:plugin@{theirs}`; this gateway loads {known}: run it in a newer gateway, or build it for one of these",
+        known = Release::known()
     )]
-    UnknownVersion { name: String, theirs: String, ours: &'static str },
+    UnknownVersion { name: String, theirs: String },
     #[error("`{name}` does not fit the world `tollgate:plugin`: {reason}")]
     OtherWorld { name: String, reason: String },
     #[error(
@@ -100,13 +104,11 @@ pub enum LoadError {
     Engine(String),
 }
 
-/// The version of the world that this gateway speaks.
-const WORLD_VERSION: &str = "0.1.0";
-
 /// Every component in use, so that the same bytes are compiled once.
 pub struct Components {
     engine: Engine,
     cache: Option<CompiledCache>,
+    made: Made,
     loaded: Mutex<HashMap<String, Weak<Component>>>,
     services: Kept<ServiceComponent>,
     snapshots: Kept<Snapshot>,
@@ -121,12 +123,19 @@ impl Components {
         Self {
             engine,
             cache,
+            made: Made::default(),
             loaded: Mutex::default(),
             services: Kept::default(),
             snapshots: Kept::default(),
             quarantines: Kept::default(),
             canaries: Kept::default(),
         }
+    }
+
+    /// Counts in `made` where code comes from.
+    pub(crate) fn counting(self, made: &IntCounterVec) -> Self {
+        let [compiled, cached] = ["compiler", "cache"].map(|from| made.with_label_values(&[from]));
+        Self { made: Made { compiled: Some(compiled), cached: Some(cached) }, ..self }
     }
 
     /// Loads the component in `path`. Takes as long as compiling does: never call it on a worker.
@@ -189,23 +198,19 @@ impl Components {
         digest: String,
     ) -> Result<Component, LoadError> {
         check_kind(name, &bytes)?;
-        match World::of(&bytes).map(|world| world.kind) {
-            Some(Kind::Proxy | Kind::Service) => {
-                return Err(LoadError::NotAPlugin { name: name.to_owned() });
-            }
-            Some(Kind::Middleware) => {
-                return Err(LoadError::Middleware { name: name.to_owned() });
-            }
-            Some(Kind::Plugin) | None => {}
-        }
+        let release = release(name, &bytes)?;
         let compiling = Compiling { components: self, name, bytes: &bytes, digest: &digest };
         let compiled = compiling.compile(&self.engine.engine)?;
-        let pre = self
-            .engine
-            .linker
-            .instantiate_pre(&compiled)
-            .and_then(PluginPre::new)
-            .map_err(|error| wrong_world(name, &compiled, &self.engine, &error))?;
+        let other_world = |reason| LoadError::OtherWorld { name: name.to_owned(), reason };
+        let Some(release) = release else {
+            return Err(other_world("it does not export `tollgate:plugin/filter`".into()));
+        };
+        let linked = match release {
+            Release::V0_1_0 => {
+                self.engine.linker.instantiate_pre(&compiled).and_then(PluginPre::new)
+            }
+        };
+        let pre = linked.map_err(|error| other_world(format!("{error:#}")))?;
         let manifest = describe(&self.engine, &pre).await.map_err(|error| LoadError::Describe {
             name: name.to_owned(),
             reason: format!("{error:#}"),
@@ -213,6 +218,7 @@ impl Components {
         Ok(Component {
             manifest,
             surface: Surface::of(&compiled, &self.engine.engine),
+            release,
             traces: Traces::new(&digest, &bytes),
             digest,
             size: bytes.len(),
@@ -236,9 +242,11 @@ impl Components {
         digest: &str,
     ) -> wasmtime::Result<wasmtime::component::Component> {
         if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
+            count(self.made.cached.as_ref());
             return Ok(cached);
         }
         let compiled = wasmtime::component::Component::new(engine, bytes)?;
+        count(self.made.compiled.as_ref());
         if let Some(cache) = &self.cache {
             cache.put(engine, digest, &compiled);
         }
@@ -280,6 +288,19 @@ impl Components {
 
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
+    }
+}
+
+/// How often machine code was made, and how often it was found.
+#[derive(Default)]
+struct Made {
+    compiled: Option<IntCounter>,
+    cached: Option<IntCounter>,
+}
+
+fn count(counter: Option<&IntCounter>) {
+    if let Some(counter) = counter {
+        counter.inc();
     }
 }
 
@@ -327,26 +348,23 @@ fn check_kind(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
     Err(LoadError::NotAComponent { name: name.to_owned(), reason })
 }
 
-/// Why linking failed: another version of the world, or another world.
-fn wrong_world(
-    name: &str,
-    component: &wasmtime::component::Component,
-    engine: &Engine,
-    error: &wasmtime::Error,
-) -> LoadError {
+/// The version of the world that a plugin is written for, told before it is compiled. `None`: it is of
+/// no world that is known, or broken, which the compiler tells.
+///
+/// # Errors
+///
+/// It is no plugin, or of a version that this gateway does not know.
+fn release(name: &str, bytes: &[u8]) -> Result<Option<Release>, LoadError> {
+    let Some(World { kind, version }) = World::of(bytes) else { return Ok(None) };
     let name = name.to_owned();
-    match exported_version(component, engine) {
-        Some(theirs) if theirs != WORLD_VERSION => {
-            LoadError::UnknownVersion { name, theirs, ours: WORLD_VERSION }
-        }
-        _ => LoadError::OtherWorld { name, reason: format!("{error:#}") },
+    match kind {
+        Kind::Plugin => match Release::of(&version) {
+            None => Err(LoadError::UnknownVersion { name, theirs: version }),
+            release => Ok(release),
+        },
+        Kind::Proxy | Kind::Service => Err(LoadError::NotAPlugin { name }),
+        Kind::Middleware => Err(LoadError::Middleware { name }),
     }
-}
-
-fn exported_version(component: &wasmtime::component::Component, engine: &Engine) -> Option<String> {
-    let kind = component.component_type();
-    let mut exports = kind.exports(&engine.engine);
-    exports.find_map(|(name, _)| name.strip_prefix("tollgate:plugin/filter@").map(str::to_owned))
 }
 
 /// Asks the plugin who it is, in an instance of its own with the default limits.

@@ -60,6 +60,34 @@ impl fmt::Display for World {
     }
 }
 
+/// A version of `tollgate:plugin` that this gateway loads. Each one stays: a component that was
+/// written for any of them runs in every later gateway.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Release {
+    V0_1_0,
+}
+
+impl Release {
+    /// Oldest first.
+    pub const ALL: [Self; 1] = [Self::V0_1_0];
+
+    /// `None`: one that this gateway does not know.
+    pub fn of(version: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|release| release.version() == version)
+    }
+
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::V0_1_0 => "0.1.0",
+        }
+    }
+
+    /// All of them, for messages.
+    pub fn known() -> String {
+        Self::ALL.map(|release| format!("`tollgate:plugin@{}`", release.version())).join(", ")
+    }
+}
+
 /// The names of what a component exports and imports, not those of components inside of it.
 #[derive(Default)]
 struct Names {

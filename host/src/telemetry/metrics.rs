@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) plugin_canary_aborted: IntGaugeVec,
     pub(crate) plugin_shadows: IntCounterVec,
     pub(crate) plugin_series: PluginSeries,
+    pub(crate) components_made: IntCounterVec,
     pub(crate) limit_decisions: IntCounterVec,
     pub(crate) cache_requests: IntCounterVec,
     pub(crate) cache_puts: IntCounterVec,
@@ -123,6 +124,12 @@ impl Metrics {
                 &["plugin", "result"],
             )?,
             plugin_series: register(r, PluginSeries::new(dropped)?)?,
+            components_made: counters(
+                r,
+                "tollgate_components_made_total",
+                "Components made ready to run: compiled, or found compiled in the cache.",
+                &["from"],
+            )?,
             limit_decisions: counters(
                 r,
                 "tollgate_limit_decisions_total",
