@@ -3,6 +3,7 @@
 mod triggers;
 mod plugin_files;
 mod under_load;
+mod soak;
 
 use tollgate_tests::Setup;
 

@@ -30,9 +30,25 @@ pub fn peak_memory(pid: u32) -> u64 {
 }
 
 fn memory(pid: u32, key: &str) -> u64 {
+    status(pid, key).trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}
+
+/// Threads that a process has now.
+#[must_use]
+pub fn threads(pid: u32) -> usize {
+    status(pid, "Threads:").parse().expect("a number")
+}
+
+/// File descriptors that a process has open now.
+#[must_use]
+pub fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count()
+}
+
+fn status(pid: u32, key: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells it");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    line.trim().to_owned()
 }
 
 /// Runs `tollgate` with these arguments, in `folder`, to its end.

@@ -45,6 +45,13 @@ enum Chore {
     },
     /// Everything that must hold before a change is merged: format, lints, docs, examples, tests
     Test(test::Options),
+    /// Swap a plugin under load, again and again: no request may fail, and memory, file descriptors and
+    /// threads must stay as they are
+    Soak {
+        /// How often
+        #[arg(long, default_value_t = 1000)]
+        swaps: u32,
+    },
     /// Start the gateway before four example services and print curl lines to try
     Demo {
         /// Passed on, for example --check, which runs the lines itself
@@ -82,6 +89,7 @@ fn run(chore: Chore, steps: &mut Steps) -> Result<()> {
             build::all(&workspace, optimise, steps)
         }
         Chore::Test(options) => test::all(&workspace, &options, steps),
+        Chore::Soak { swaps } => test::soak(&workspace, swaps, steps),
         Chore::Demo { arguments } => {
             build::all(&workspace, Optimise::Crates, steps)?;
             Tool::new(workspace.binary("tollgate-demo")).args(arguments).take_over()

@@ -176,6 +176,25 @@ fn tests(workspace: &Workspace) -> Result<()> {
         .run()
 }
 
+/// The test of swaps, for longer than it takes among the others.
+pub(crate) fn soak(workspace: &Workspace, swaps: u32, steps: &mut Steps) -> Result<()> {
+    build::all(workspace, Optimise::Crates, steps)?;
+    steps.run("build the test components", || build::test_guests(workspace))?;
+    steps.run(&format!("{swaps} swaps under load"), || {
+        Tool::cargo()
+            .args(["test", "--release", "--package", "tollgate-tests", "--test", "it"])
+            .locked_in_ci()
+            .args([
+                "--",
+                "--exact",
+                "reload::soak::swaps_under_load_lose_no_request_and_leave_nothing_behind",
+            ])
+            .env("TOLLGATE_SOAK_SWAPS", &swaps.to_string())
+            .within(&workspace.root)
+            .run()
+    })
+}
+
 fn dependencies(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     if !Tool::cargo().args(["deny", "--version"]).works() {
         steps.skip("dependencies", "cargo-deny is missing (`cargo install --locked cargo-deny`)");

@@ -5,12 +5,12 @@ use tollgate_tests::{Gateway, Setup, Upstream, load::Load, process::resident_mem
 use super::changed;
 
 /// Enough that every swap happens among requests.
-const CLIENTS: usize = 32;
+pub(super) const CLIENTS: usize = 32;
 
 const SWAPS: usize = 100;
 
 /// A route with a plugin that marks the response, before an upstream.
-fn config(upstream: &Upstream, mark: usize) -> String {
+pub(super) fn config(upstream: &Upstream, mark: usize) -> String {
     format!(
         r#"
         workers: 2
@@ -24,12 +24,12 @@ fn config(upstream: &Upstream, mark: usize) -> String {
     )
 }
 
-fn is_well(reply: &tollgate_tests::Reply) -> bool {
+pub(super) fn is_well(reply: &tollgate_tests::Reply) -> bool {
     reply.status == 200 && reply.text() == "here" && reply.header("x-mark").starts_with('m')
 }
 
 /// Waits for a few more requests to be answered, so that each change meets some.
-async fn some_more(load: &Load) {
+pub(super) async fn some_more(load: &Load) {
     let so_far = load.answered();
     wait::until("more answers", async || (load.answered() > so_far + CLIENTS).then_some(())).await;
 }
