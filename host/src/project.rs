@@ -62,6 +62,11 @@ pub(crate) enum Error {
     NoTemplate,
     #[error("`{0}` is not the folder of `tollgate-plugin`: it has no such Cargo.toml")]
     NotTheSdk(PathBuf),
+    #[error(
+        "the crate `tollgate-plugin` is in no registry yet: name its folder with `--sdk`, which is \
+         `plugin-sdk` in a checkout of tollgate"
+    )]
+    NoSdk,
     #[error("cannot write `{path}`: {source}")]
     Write { path: PathBuf, source: std::io::Error },
     #[error(

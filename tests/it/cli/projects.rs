@@ -165,8 +165,13 @@ fn what_cannot_be_made_or_built_is_told_with_its_reason() {
     };
     fails(&["plugin", "new", "My_Plugin"], "`My_Plugin` is not a name for a plugin");
     fails(&["plugin", "new", "a", "--sdk", "."], "is not the folder of `tollgate-plugin`");
-    succeeds(folder.path(), &["plugin", "new", "taken"]);
-    fails(&["plugin", "new", "taken"], "is there already");
+    let alone = folder.path().join("tollgate");
+    std::fs::copy(artifacts::gateway(), &alone).unwrap();
+    let ran = Command::new(alone).args(["plugin", "new", "a"]).current_dir(folder.path()).output();
+    let told = String::from_utf8(ran.unwrap().stderr).unwrap();
+    assert!(told.contains("in no registry yet: name its folder with `--sdk`"), "{told}");
+    succeeds(folder.path(), &["plugin", "new", "taken", "--lang", "c"]);
+    fails(&["plugin", "new", "taken", "--lang", "c"], "is there already");
     fails(&["plugin", "build"], "no project that can be built");
 }
 

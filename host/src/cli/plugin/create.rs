@@ -15,8 +15,8 @@ pub(in crate::cli) struct Arguments {
     /// The folder that gets the project's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
     path: PathBuf,
-    /// Where the crate `tollgate-plugin` is, for Rust [default: in a checkout around DIR, else the
-    /// registry's]
+    /// Where the crate `tollgate-plugin` is, for Rust: the folder `plugin-sdk` of a checkout [default:
+    /// of the one around DIR, else of the one in which this program was built]
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
 }
