@@ -7,6 +7,7 @@ mod canary;
 mod component;
 mod engine;
 mod hook;
+mod idle;
 mod imports;
 mod kept;
 mod limits;

@@ -58,6 +58,11 @@ impl<T> PerWorker<T> {
         self.shards[SHARD.get()].0.lock()
     }
 
+    /// The value of one of them; as [`Self::each`] counts.
+    pub(crate) fn at(&self, index: usize) -> MutexGuard<'_, T> {
+        self.shards[index].0.lock()
+    }
+
     /// Every worker's value, each locked in turn.
     pub(crate) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, T>> {
         self.shards.iter().map(|shard| shard.0.lock())

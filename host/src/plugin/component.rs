@@ -10,7 +10,7 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec};
-use wasmtime::Store;
+use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use super::{
     bindings::{PluginPre, exports::tollgate::plugin::filter::Need},
@@ -211,7 +211,13 @@ impl Components {
             }
         };
         let pre = linked.map_err(|error| other_world(format!("{error:#}")))?;
-        let manifest = describe(&self.engine, &pre).await.map_err(|error| LoadError::Describe {
+        let mut described = describe(&self.engine, &pre).await;
+        if described.as_ref().is_err_and(|error| error.is::<PoolConcurrencyLimitError>())
+            && self.engine.idle.make_room() > 0
+        {
+            described = describe(&self.engine, &pre).await;
+        }
+        let manifest = described.map_err(|error| LoadError::Describe {
             name: name.to_owned(),
             reason: format!("{error:#}"),
         })?;

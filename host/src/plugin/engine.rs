@@ -12,7 +12,7 @@ use wasmtime::{
     component::Linker,
 };
 
-use super::{bindings, service, state::State, time::Time};
+use super::{bindings, idle::Idle, service, state::State, time::Time};
 use crate::{
     clock,
     config::{MAX_PLUGIN_MEMORY, MAX_PLUGIN_TABLE},
@@ -45,6 +45,8 @@ pub struct Engine {
     pub(super) linker: Linker<State>,
     /// What the guests' clocks show.
     pub(super) time: Time,
+    /// Instances that could make room for others.
+    pub(super) idle: Arc<Idle>,
     /// Empty until a service is loaded.
     services: Arc<OnceLock<service::Engine>>,
 }
@@ -68,7 +70,7 @@ impl Engine {
         )?;
         let services = Arc::default();
         start_ticker(engine.clone(), Arc::clone(&services))?;
-        Ok(Self { engine, linker, time: Time::System, services })
+        Ok(Self { engine, linker, time: Time::System, idle: Arc::default(), services })
     }
 
     /// The same with other clocks for its guests.

@@ -15,7 +15,7 @@ use super::{
     state::State,
     usage::{SETUP_CPU, Settings},
 };
-use crate::worker::PerWorker;
+use crate::{clock::Coarse, worker::PerWorker};
 
 /// How long `describe` and `configure` may take in all, waiting included.
 pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,8 +31,11 @@ pub(super) struct Pool {
     component: Arc<Component>,
     settings: Arc<Settings>,
     isolation: Isolation,
-    shards: PerWorker<Shard>,
+    shards: Arc<Shards>,
 }
+
+/// What each worker has.
+pub(super) type Shards = PerWorker<Shard>;
 
 /// Who shares an instance.
 pub(super) enum Isolation {
@@ -48,8 +51,7 @@ impl Isolation {
     }
 }
 
-#[derive(Default)]
-struct Shard {
+pub(super) struct Shard {
     #[expect(
         clippy::vec_box,
         reason = "lending moves a pointer; an instance is some hundred bytes"
@@ -57,7 +59,24 @@ struct Shard {
     idle: Vec<Box<Instance>>,
     /// Idle ones and those on loan.
     alive: usize,
+    /// When one was given back last.
+    pub(super) returned: Coarse,
     waiting: VecDeque<oneshot::Sender<()>>,
+}
+
+impl Shard {
+    fn new() -> Self {
+        Self { idle: Vec::new(), alive: 0, returned: Coarse::now(), waiting: VecDeque::new() }
+    }
+
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    pub(super) fn take_idle(&mut self) -> Vec<Box<Instance>> {
+        self.alive -= self.idle.len();
+        std::mem::take(&mut self.idle)
+    }
 }
 
 /// An instance on loan for one hook.
@@ -79,7 +98,8 @@ impl Pool {
         settings: Arc<Settings>,
         workers: usize,
     ) -> Self {
-        let shards = PerWorker::new(workers, Shard::default);
+        let shards = Arc::new(PerWorker::new(workers, Shard::new));
+        engine.idle.watch(&shards);
         Self { engine, component, settings, isolation: Isolation::Shared, shards }
     }
 
@@ -104,11 +124,7 @@ impl Pool {
     /// Drops this worker's idle instances, so that the next loan gets a new one. Gives the largest
     /// memory of one, in bytes.
     pub(super) fn discard_idle(&self) -> usize {
-        let idle = {
-            let mut shard = self.shards.own();
-            shard.alive -= shard.idle.len();
-            std::mem::take(&mut shard.idle)
-        };
+        let idle = self.shards.own().take_idle();
         idle.iter().map(|instance| instance.store.data().memory.held()).max().unwrap_or_default()
     }
 
@@ -155,6 +171,15 @@ impl Pool {
     }
 
     async fn instantiate(&self) -> Result<(Instance, Phases), HookError> {
+        match self.try_instantiate().await {
+            Err(HookError::Busy) if self.engine.idle.make_room() > 0 => {
+                self.try_instantiate().await
+            }
+            made => made,
+        }
+    }
+
+    async fn try_instantiate(&self) -> Result<(Instance, Phases), HookError> {
         if let Isolation::Request(Ok(snapshot)) = &self.isolation {
             return self.restore(snapshot).await;
         }
@@ -211,6 +236,7 @@ impl Drop for Lease<'_> {
         match self.instance.take() {
             Some(instance) if !self.spoiled && self.pool.isolation.is_shared() => {
                 shard.idle.push(instance);
+                shard.returned = Coarse::now();
             }
             // Dropping the store frees all that the instance held.
             _ => shard.alive -= 1,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tollgate_tests::Setup;
+use tollgate_tests::{Setup, client::request};
 
 const USES: usize = 10_000;
 
@@ -36,5 +36,20 @@ async fn ten_thousand_uses_of_a_component_compile_it_once() {
     assert_eq!((made("compiler").await, made("cache").await), (1.0, 0.0));
     gateway.reload_well().await;
     assert_eq!((made("compiler").await, made("cache").await), (1.0, 0.0), "after a reload");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn more_uses_than_there_are_instances_are_all_served() {
+    let gateway = Setup::new(&config()).plugin("headers").start().await;
+    let mut connection = gateway.connect().await;
+    for number in (0..USES).chain([0]) {
+        let reply = connection.send(request("GET", &format!("/{number}"), &[], "")).await;
+        assert_eq!(reply.status, 200, "{number}: {reply:?}");
+    }
+    // One of each, so the first ones made room for the last.
+    let instances = gateway.metric("tollgate_plugin_instances", &[]).await;
+    assert!((1_000.0..=4_000.0).contains(&instances), "{instances}");
+    gateway.reload_well().await;
     gateway.stop().await;
 }
