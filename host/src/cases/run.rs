@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Most bytes that are read of a request which goes no further.
-const MAX_REPLY: u64 = 64 << 20;
+const MAX_BODY: u64 = 64 << 20;
 
 /// The id of every exchange.
 const ID: &str = "00000000000000000000000000000001";
@@ -182,7 +182,7 @@ async fn passed_on(exchange: &mut Exchange, route: &Route) -> Message {
 /// The request where it goes no further.
 async fn as_it_stands(exchange: &mut Exchange) -> Message {
     // What cannot be read is told when it is asked for.
-    let _ = exchange.request_body.read(MAX_REPLY).await;
+    let _ = exchange.request_body.read(MAX_BODY).await;
     let mut request = Request::new(exchange.request_body.copy());
     *request.method_mut() = exchange.request.method.clone();
     let target = exchange.target.clone().map(Uri::from);

@@ -10,14 +10,17 @@ use tollgate_tests::{
 
 use super::{
     changed,
-    under_load::{CLIENTS, config, is_well, some_more},
+    under_load::{CLIENTS, is_well, some_more},
 };
 
 /// Unless `TOLLGATE_SOAK_SWAPS` says how many: `cargo xtask soak`.
-const SWAPS: usize = 60;
+const SWAPS: usize = 40;
+
+/// Swaps after which a process is at rest: what it needs until then is not what swaps cost.
+const SETTLED: usize = 20;
 
 /// Samples around a swap, of which the one in the middle counts: memory is in motion under load.
-const WINDOW: usize = 15;
+const WINDOW: usize = 9;
 
 /// What a process holds.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -49,6 +52,21 @@ fn middle<T: Copy + Ord>(values: impl Iterator<Item = T>) -> T {
     values[values.len() / 2]
 }
 
+/// A route whose plugin marks the response, before an upstream.
+fn config(upstream: &Upstream) -> String {
+    format!(
+        r#"
+        workers: 2
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes:
+          - name: all
+            match: {{ path: / }}
+            upstream: u
+            plugins: [{{ component: headers, config: {{ response: {{ set: {{ x-mark: m }} }} }} }}]
+        "#
+    )
+}
+
 fn swaps() -> usize {
     let stated = std::env::var("TOLLGATE_SOAK_SWAPS").ok();
     stated.map_or(SWAPS, |text| text.parse().expect("TOLLGATE_SOAK_SWAPS is a number"))
@@ -59,12 +77,12 @@ async fn swaps_under_load_lose_no_request_and_leave_nothing_behind() {
     let swaps = swaps().max(SWAPS);
     let upstream = Upstream::text("here").await;
     // Every swap compiles, and none of that is kept on disk.
-    let setup = Setup::new(&config(&upstream, 0)).env("TOLLGATE_CACHE", "/dev/null/none");
-    let gateway = setup.plugin("probe").start().await;
+    let setup = Setup::new(&config(&upstream)).env("TOLLGATE_CACHE", "/dev/null/none");
+    let gateway = setup.plugin("headers").start().await;
     let load = Load::start(gateway.address(), CLIENTS, "/", is_well).await;
     let mut held = Vec::new();
     for swap in 1..=swaps {
-        gateway.write_plugin("probe", changed("probe", swap));
+        gateway.write_plugin("headers", changed("headers", swap));
         gateway.reload_well().await;
         some_more(&load).await;
         held.push(Held::of(&gateway));
@@ -72,8 +90,7 @@ async fn swaps_under_load_lose_no_request_and_leave_nothing_behind() {
     let (answered, failures) = load.stop().await;
     assert!(failures.is_empty(), "{} of {answered} failed: {:?}", failures.len(), &failures[..1]);
 
-    // What a process needs to come to rest is not what swaps cost.
-    let settled = (swaps / 10).max(WINDOW);
+    let settled = (swaps / 10).max(SETTLED);
     let first = Held::median(&held[settled..settled + WINDOW]);
     let last = Held::median(&held[swaps - WINDOW..]);
     tell(swaps, answered, first, last);

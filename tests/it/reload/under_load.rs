@@ -10,7 +10,7 @@ pub(super) const CLIENTS: usize = 32;
 const SWAPS: usize = 100;
 
 /// A route with a plugin that marks the response, before an upstream.
-pub(super) fn config(upstream: &Upstream, mark: usize) -> String {
+fn config(upstream: &Upstream, mark: usize) -> String {
     format!(
         r#"
         workers: 2
