@@ -42,7 +42,8 @@ const KEEP_RESIDENT: usize = 256 << 10;
 #[derive(Clone)]
 pub struct Engine {
     pub(super) engine: wasmtime::Engine,
-    pub(super) linker: Linker<State>,
+    /// Shared: a copy of all that it names takes 100 KB, and every use has an engine.
+    pub(super) linker: Arc<Linker<State>>,
     /// What the guests' clocks show.
     pub(super) time: Time,
     /// Instances that could make room for others.
@@ -68,7 +69,7 @@ impl Engine {
             &mut linker,
             |state| state,
         )?;
-        let services = Arc::default();
+        let (linker, services) = (Arc::new(linker), Arc::default());
         start_ticker(engine.clone(), Arc::clone(&services))?;
         Ok(Self { engine, linker, time: Time::System, idle: Arc::default(), services })
     }

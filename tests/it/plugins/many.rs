@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tollgate_tests::{Setup, client::request};
+use tollgate_tests::{Setup, client::request, process::resident_memory};
 
 const USES: usize = 10_000;
 
@@ -27,6 +27,8 @@ async fn ten_thousand_uses_of_a_component_compile_it_once() {
     let cache = tempfile::tempdir().unwrap();
     let setup = Setup::new(&config()).plugin("headers").env("TOLLGATE_CACHE", cache.path());
     let gateway = setup.start().await;
+    let megabytes = resident_memory(gateway.pid()) >> 20;
+    assert!(megabytes < 600, "{megabytes} MiB for {USES} uses");
     for number in [0, 4_711, USES - 1] {
         let reply = gateway.get(&format!("/{number}"), &[]).await;
         assert_eq!(reply.header("x-number"), format!("n{number}"));

@@ -1,6 +1,8 @@
 //! The engine of services, with support for concurrency, which plugins do without. It is made when
 //! the first service is loaded: a gateway without one has only the plugins' engine.
 
+use std::sync::Arc;
+
 use wasmtime::{Config, Result, Store, component::Linker};
 
 use super::{preview3, state::State};
@@ -9,7 +11,7 @@ use super::{preview3, state::State};
 #[derive(Clone)]
 pub(in crate::plugin) struct Engine {
     pub(in crate::plugin) engine: wasmtime::Engine,
-    pub(super) linker: Linker<State>,
+    pub(super) linker: Arc<Linker<State>>,
 }
 
 impl Engine {
@@ -25,7 +27,7 @@ impl Engine {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         preview3::add_to_linker(&mut linker)?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker: Arc::new(linker) })
     }
 
     /// A store in which one instance can run.
