@@ -177,6 +177,20 @@ impl Body {
         Self::Upstream(Box::new(body))
     }
 
+    /// Puts into the cache that it is around, ended ones included.
+    pub(crate) fn puts(&self) -> usize {
+        match self {
+            Self::Kept(body) => body.puts(),
+            Self::Begun { rest, .. } => rest.puts(),
+            Self::Empty
+            | Self::Full(_)
+            | Self::Client(_)
+            | Self::Upstream(_)
+            | Self::Changed(_)
+            | Self::Broken(_) => 0,
+        }
+    }
+
     /// Bounds the whole exchange, the rest of this body included.
     pub(crate) fn set_deadline(&mut self, at: std::time::Instant, limit: Duration) {
         let body = match self {

@@ -95,7 +95,7 @@ pub(crate) struct Size {
 pub(crate) enum Unkept {
     /// Longer than an entry may be, or with a longer key, more tags or the like.
     TooLarge,
-    /// Other bodies on their way in hold all that such may.
+    /// Other bodies on their way in hold all that such may, or this one has been put too often.
     NoRoom,
     /// The body broke off, was replaced, or its client left.
     Unfinished,

@@ -35,3 +35,5 @@ mod cases;
 mod project;
 #[doc(hidden)]
 pub mod bench;
+#[doc(hidden)]
+pub mod fuzz;

@@ -48,11 +48,29 @@ pub(crate) fn test_guests(workspace: &Workspace) -> Result<()> {
     guests(workspace, "tests/components", "test-plugins")
 }
 
+/// Builds the fuzz targets. `instrumented`: the gateway's crate with counters of its branches, beside
+/// its plain build; all that it depends on is shared.
+pub(crate) fn fuzz_targets(workspace: &Workspace, instrumented: bool) -> Result<PathBuf> {
+    let mut cargo = Tool::cargo().args(["build", "--release", "--package", "tollgate-fuzz"]);
+    if instrumented {
+        let wrapper = workspace.root.join("fuzz/rustc.sh");
+        cargo = cargo.env("RUSTC_WORKSPACE_WRAPPER", wrapper);
+    }
+    cargo.locked_in_ci().within(&workspace.root).run()?;
+    let built = workspace.cargo_output.join("release/tollgate-fuzz");
+    let name = if instrumented { "instrumented" } else { "plain" };
+    let program = workspace.target().join("fuzz").join(name);
+    install(&built, &program)?;
+    Ok(program)
+}
+
 /// Builds all programs in one call: cargo unites the features of what is built together, and
 /// another selection could mean another build of the WebAssembly engine.
 fn programs(workspace: &Workspace) -> Result<()> {
     Tool::cargo()
         .args(["build", "--release", "--workspace", "--bins", "--exclude", "xtask"])
+        // Nobody runs it by hand, and it needs a C++ compiler.
+        .args(["--exclude", "tollgate-fuzz"])
         .locked_in_ci()
         .within(&workspace.root)
         .run()?;

@@ -1,10 +1,10 @@
 //! Running other programs, with errors that say which and what to do.
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -38,7 +38,7 @@ impl Tool {
         if std::env::var_os("CI").is_some() { self.arg("--locked") } else { self }
     }
 
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
@@ -80,6 +80,20 @@ impl Tool {
         }
         String::from_utf8(output.stdout)
             .with_context(|| format!("`{line}` printed something that is not UTF-8"))
+    }
+
+    /// Runs it and shows each line of its standard error to `watch`; how it ended is the caller's to
+    /// judge.
+    pub(crate) fn watched(mut self, mut watch: impl FnMut(&str)) -> Result<ExitStatus> {
+        let line = self.line();
+        let child = self.command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.map_err(|fault| not_started(&line, fault))?;
+        let stderr = child.stderr.take().context("its standard error is piped")?;
+        for told in BufReader::new(stderr).split(b'\n') {
+            let told = told.with_context(|| format!("cannot read what `{line}` says"))?;
+            watch(&String::from_utf8_lossy(&told));
+        }
+        child.wait().with_context(|| format!("cannot tell how `{line}` ended"))
     }
 
     /// Whether it can be run at all, successfully.

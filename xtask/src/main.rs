@@ -7,6 +7,7 @@ mod toolchain;
 mod build;
 mod examples;
 mod hosts;
+mod fuzz;
 mod test;
 
 use std::ffi::OsString;
@@ -52,6 +53,8 @@ enum Chore {
         #[arg(long, default_value_t = 1000)]
         swaps: u32,
     },
+    /// Feed the gateway what nobody would write, to find where it does not hold
+    Fuzz(fuzz::Options),
     /// Start the gateway before four example services and print curl lines to try
     Demo {
         /// Passed on, for example --check, which runs the lines itself
@@ -90,6 +93,7 @@ fn run(chore: Chore, steps: &mut Steps) -> Result<()> {
         }
         Chore::Test(options) => test::all(&workspace, &options, steps),
         Chore::Soak { swaps } => test::soak(&workspace, swaps, steps),
+        Chore::Fuzz(options) => fuzz::all(&workspace, &options, steps),
         Chore::Demo { arguments } => {
             build::all(&workspace, Optimise::Crates, steps)?;
             Tool::new(workspace.binary("tollgate-demo")).args(arguments).take_over()

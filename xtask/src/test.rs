@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::build::{self, Optimise};
 use crate::command::Tool;
 use crate::examples as example_plugins;
+use crate::fuzz;
 use crate::hosts;
 use crate::steps::Steps;
 use crate::toolchain::{self, GUEST_TARGET};
@@ -42,6 +43,8 @@ enum Step {
     Demo,
     /// Unit, integration and documentation tests
     Tests,
+    /// Known inputs of the fuzz targets, and a few seconds of new ones
+    Fuzz,
     /// Advisories, licences and sources of dependencies, by cargo-deny
     Dependencies,
 }
@@ -83,6 +86,9 @@ pub(crate) fn all(workspace: &Workspace, options: &Options, steps: &mut Steps) -
     }
     if options.wants(Step::Tests) {
         steps.run("tests", || tests(workspace))?;
+    }
+    if options.wants(Step::Fuzz) {
+        fuzz::smoke(workspace, steps)?;
     }
     if options.wants(Step::Dependencies) {
         dependencies(workspace, steps)?;

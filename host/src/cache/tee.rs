@@ -23,6 +23,8 @@ use crate::{
 /// A body, and what is kept of it so far.
 pub(crate) struct TeeBody {
     body: Body,
+    /// This put and those inside of `body`.
+    puts: usize,
     /// `None` once it is decided whether the body is kept.
     tee: Option<Tee>,
 }
@@ -64,6 +66,9 @@ pub(super) fn begin(
     let (tags, since) = (put.tags, cache.time.instant());
     if response.status().is_informational() {
         return Err(Unkept::Misfit);
+    }
+    if body.puts() >= MAX_PUTS {
+        return Err(Unkept::NoRoom);
     }
     let too_long = put.key.len() > MAX_KEY || tags.iter().any(|tag| tag.len() > MAX_TAG);
     if too_long || tags.len() > MAX_TAGS {
@@ -109,7 +114,8 @@ impl Tee {
             self.end();
             return body;
         }
-        Body::Kept(Box::new(TeeBody { body, tee: Some(self) }))
+        let puts = body.puts() + 1;
+        Body::Kept(Box::new(TeeBody { body, puts, tee: Some(self) }))
     }
 
     fn take(&mut self, data: &[u8], expected: Option<u64>) -> Result<(), Unkept> {
@@ -171,6 +177,10 @@ impl Tee {
     }
 }
 
+/// Puts of one body. Each is a body around the one before, and whoever reads goes through all of them
+/// on one stack.
+const MAX_PUTS: usize = 16;
+
 /// The number of no put.
 const KEPT: u64 = 0;
 
@@ -224,6 +234,10 @@ impl TeeBody {
         if let Some(tee) = self.tee.take() {
             tee.end();
         }
+    }
+
+    pub(crate) fn puts(&self) -> usize {
+        self.puts
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {

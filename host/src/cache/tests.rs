@@ -92,6 +92,20 @@ fn a_response_is_there_when_its_body_has_ended_and_not_before() {
 }
 
 #[test]
+fn a_body_can_be_put_often_but_not_without_end() {
+    let cache = cache(100_000_000);
+    let mut body = pieces("one, two");
+    let keys: Vec<String> = (0..50_000).map(|key| key.to_string()).collect();
+    for key in &keys {
+        body = putting(&cache, put(key, &[]), body);
+    }
+    assert_eq!(read_all(body), "one, two");
+    let there = keys.iter().take_while(|key| stored(&cache, key).is_some()).count();
+    assert_eq!((there, cache.metrics.kept.get()), (16, 16));
+    assert_eq!(unkept(&cache), ["no_room"]);
+}
+
+#[test]
 fn every_response_of_an_entry_shares_its_bytes() {
     let cache = cache(10_000);
     read_all(putting(&cache, put("k", &[]), pieces("one, two")));

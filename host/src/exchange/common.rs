@@ -124,6 +124,7 @@ impl Values {
             Some(at) => self.attributes[at].1 = value,
             None => self.attributes.push((name, value)),
         }
+        debug_assert_eq!(self.attributes.iter().map(size).sum::<usize>(), bytes);
         Ok(())
     }
 

@@ -20,6 +20,11 @@ type Limiter = RateLimiter<String, Keys, LimitClock, StateInformationMiddleware>
 /// keys beyond these share one count, until a sweep has made room.
 const MAX_KEYS: usize = 1_000_000;
 
+/// Longest that a whole burst may take to be there again, some 73 years: the crate counts in
+/// nanoseconds, and a sum beyond its numbers would let everything pass. What a plugin asks for beyond
+/// is a smaller burst.
+const MAX_REFILL: Duration = Duration::from_nanos(u64::MAX / 8);
+
 /// Buckets of one use; a plugin names them, so there must be an end.
 const MAX_BUCKETS: usize = 256;
 
@@ -152,10 +157,12 @@ impl Bucket {
     }
 
     fn for_keys(rate: Rate, most: usize, clock: LimitClock) -> Self {
-        let period = rate.window / rate.limit.get();
-        let quota = Quota::with_period(period.max(Duration::from_nanos(1)))
-            .expect("the period is not zero")
-            .allow_burst(rate.burst);
+        let period = (rate.window / rate.limit.get()).max(Duration::from_nanos(1));
+        let longest = MAX_REFILL.as_nanos() / period.as_nanos();
+        let longest = u32::try_from(longest).ok().and_then(NonZeroU32::new);
+        let rate = Rate { burst: longest.map_or(rate.burst, |most| most.min(rate.burst)), ..rate };
+        let quota =
+            Quota::with_period(period).expect("the period is not zero").allow_burst(rate.burst);
         let limiter = Limiter::new(quota, Keys::new(most), clock);
         Self { limiter, rate }
     }
@@ -164,6 +171,10 @@ impl Bucket {
         let Some(cost) = NonZeroU32::new(cost) else {
             return self.allowed(self.rate.burst.get());
         };
+        // No waiting helps, and its product with the period could be more than a number holds.
+        if cost > self.rate.burst {
+            return self.never();
+        }
         match self.limiter.check_key_n(&key, cost) {
             Ok(Ok(state)) => self.allowed(state.remaining_burst_capacity()),
             Ok(Err(until)) => {
@@ -175,13 +186,17 @@ impl Bucket {
                     reset_after: self.refill(self.rate.burst.get()).max(retry_after),
                 }
             }
-            // It costs more than the burst: no waiting helps.
-            Err(_) => Decision {
-                allowed: false,
-                remaining: 0,
-                retry_after: self.rate.window,
-                reset_after: self.rate.window,
-            },
+            Err(_) => self.never(),
+        }
+    }
+
+    /// It costs more than the burst.
+    fn never(&self) -> Decision {
+        Decision {
+            allowed: false,
+            remaining: 0,
+            retry_after: self.rate.window,
+            reset_after: self.rate.window,
         }
     }
 
@@ -241,6 +256,22 @@ mod tests {
         let bucket = bucket(100, 3);
         assert!(!bucket.take("a".into(), 4).allowed);
         assert!(bucket.take("a".into(), 3).allowed, "and takes nothing");
+    }
+
+    #[test]
+    fn no_quota_is_so_large_that_it_lets_more_pass() {
+        let number = |value| NonZeroU32::new(value).unwrap();
+        // Once around in 64 bits, this cost weighs nothing.
+        let (window, cost) = (Duration::from_millis(1 << 31), (1 << 27) + 1);
+        let bucket = |burst| {
+            let rate = Rate { limit: NonZeroU32::MIN, window, burst: number(burst) };
+            Bucket::new(rate, LimitClock::new(&Time::System))
+        };
+        assert!(!bucket(1).take("a".into(), cost).allowed);
+        let largest = bucket(u32::MAX);
+        assert!(!largest.take("a".into(), cost).allowed);
+        let taken = (0..10_000).take_while(|_| largest.take("a".into(), 1).allowed).count();
+        assert_eq!(taken, 1073, "as many as come again in 73 years");
     }
 
     #[test]

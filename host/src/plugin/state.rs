@@ -16,6 +16,12 @@ use crate::{body::Body, config::UseLimits, exchange::Exchange};
 /// Responses that one instance may hold at a time, beside the exchange's own.
 const MAX_RESPONSES: usize = 64;
 
+/// Whatever else one instance may hold at a time: keys, entries of the cache, streams, pollables.
+const MAX_HANDLES: usize = 10_000;
+
+/// Random bytes that are made in one call; a guest does not see its CPU limit in there.
+pub(super) const MAX_RANDOM: u64 = 64 << 10;
+
 /// The exchange's response; handles of others are `index + 1` into [`State::responses`].
 const OF_THE_EXCHANGE: u32 = 0;
 
@@ -54,6 +60,8 @@ pub(super) struct Misuse(pub(super) &'static str);
 
 impl State {
     pub(super) fn new(settings: Arc<Settings>, time: Time) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
         Self {
             time,
             memory: MemoryLimit::new(&settings.limits),
@@ -61,7 +69,7 @@ impl State {
             settings,
             exchange: None,
             responses: Vec::new(),
-            table: ResourceTable::new(),
+            table,
             wasi: None,
             meter: Arc::default(),
             keys: 0,
@@ -158,6 +166,7 @@ impl WasiView for State {
 fn wasi(settings: &Arc<Settings>, time: &Time) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(Output::new(settings, "stdout")).stderr(Output::new(settings, "stderr"));
+    wasi.max_random_size(MAX_RANDOM);
     time.put_into(&mut wasi);
     wasi.build()
 }
@@ -223,5 +232,31 @@ impl ResourceLimiter for MemoryLimit {
             return Err(wasmtime::Error::new(TableExceeded { wanted, limit: self.table }));
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime_wasi::{p2::bindings::random::random::Host as _, random::WasiRandomView as _};
+
+    use super::*;
+
+    fn state() -> State {
+        State::new(Arc::new(Settings::for_describing()), Time::System)
+    }
+
+    #[test]
+    fn a_guest_holds_no_more_of_the_host_than_it_may() {
+        let mut state = state();
+        let held = (0..).take_while(|_| state.table.push(()).is_ok()).count();
+        assert_eq!(held, MAX_HANDLES);
+    }
+
+    #[test]
+    fn random_bytes_come_a_few_at_a_time() {
+        let mut state = state();
+        let random = state.random();
+        assert_eq!(random.get_random_bytes(MAX_RANDOM).expect("bytes").len(), 64 << 10);
+        assert!(random.get_random_bytes(MAX_RANDOM + 1).is_err());
     }
 }

@@ -28,7 +28,7 @@ fn is_reserved(name: &HeaderName) -> bool {
 const MAX_VALUE: usize = 16 * 1024;
 
 /// Most field lines that a guest can make a message have.
-const MAX_LINES: usize = 256;
+pub(super) const MAX_LINES: usize = 256;
 
 pub(super) fn name(name: &str) -> Result<HeaderName, Refused> {
     let parsed = HeaderName::from_bytes(name.as_bytes())

@@ -125,7 +125,8 @@ fn request(call: Call, upstream: &Upstream) -> Result<Request<Body>, CallError> 
 }
 
 fn headers(lines: Vec<Field>) -> Result<HeaderMap, CallError> {
-    let mut headers = HeaderMap::with_capacity(lines.len() + 2);
+    // As many as there can be: for more than some ten thousands the map makes no room, but panics.
+    let mut headers = HeaderMap::with_capacity(lines.len().min(fields::MAX_LINES) + 2);
     for Field { name, value } in lines {
         fields::append(&mut headers, &name, value).map_err(|refused| {
             CallError::Invalid(match refused {
@@ -150,5 +151,20 @@ fn call_error(error: &UpstreamError) -> CallError {
         UpstreamError::Closed { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::UnaskedUpgrade => CallError::Protocol(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_with_too_many_fields_is_refused() {
+        let line = Field { name: "x-a".into(), value: String::new() };
+        for lines in [fields::MAX_LINES + 1, 100_000] {
+            let refused = headers(vec![line.clone(); lines]);
+            assert!(matches!(refused, Err(CallError::Invalid(_))), "{lines}");
+        }
+        assert!(headers(vec![line; fields::MAX_LINES]).is_ok());
     }
 }

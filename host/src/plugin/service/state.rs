@@ -10,7 +10,12 @@ use super::{
     middleware::Next,
     outbound::{Caller, Outbound},
 };
-use crate::plugin::{imports::output::Output, meter::Meter, state::MemoryLimit, usage::Settings};
+use crate::plugin::{
+    imports::output::Output,
+    meter::Meter,
+    state::{MAX_RANDOM, MemoryLimit},
+    usage::Settings,
+};
 
 /// Handles to things of the host that one instance may hold at a time.
 const MAX_HANDLES: usize = 10_000;
@@ -59,6 +64,7 @@ impl State {
 fn wasi(settings: &Arc<Settings>) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(Output::new(settings, "stdout")).stderr(Output::new(settings, "stderr"));
+    wasi.max_random_size(MAX_RANDOM);
     wasi.build()
 }
 
