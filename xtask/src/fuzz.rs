@@ -21,7 +21,7 @@ const SMOKE_SECONDS: u64 = 5;
 pub(crate) struct Options {
     /// Only this target
     target: Option<Target>,
-    /// How long each target runs, after what is known has run
+    /// How long each target runs, in seconds; 0: until it is stopped
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Run only this input, as a finding's line says

@@ -77,8 +77,10 @@ impl Guest {
         let metrics = Metrics::new().expect("no name is there twice");
         self.builder.shared = Arc::new(Shared::new(&metrics, &Time::System));
         self.builder.metrics = Arc::new(metrics);
-        let exchange = tokio::time::timeout(PATIENCE, self.exchange(&script));
-        self.runtime.block_on(exchange).expect("the exchange ends in time");
+        let ended = self
+            .runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, self.exchange(&script)).await });
+        ended.expect("the exchange ends in time");
     }
 
     async fn exchange(&self, script: &Script<'_>) {

@@ -10,6 +10,9 @@ const MAX_LINES: usize = 256 + 32;
 /// Bytes of one value: the most that a guest can set, and lists that the gateway appends to.
 const MAX_VALUE: usize = 16 * 1024 + 1024;
 
+/// Bytes of a method.
+const MAX_METHOD: usize = 64;
+
 /// Fields that end at a hop or frame a message, and that no upstream of the targets sends.
 const RESERVED: [&str; 11] = [
     "expect",
@@ -34,6 +37,7 @@ pub(super) fn check_request(head: &request::Parts, host: &str, forwarded: bool) 
     let hosts: Vec<_> = head.headers.get_all(header::HOST).iter().collect();
     assert_eq!(hosts, [host], "the guest has changed `host`");
     assert_ne!(head.method, Method::CONNECT, "an upstream was asked for a tunnel");
+    assert!(head.method.as_str().len() <= MAX_METHOD, "the method is {}", head.method);
     if forwarded {
         check_path(head.uri.path());
     }

@@ -40,16 +40,12 @@ pub(super) struct Report {
 
 impl Run {
     pub(super) fn new(workspace: &Workspace, program: &Path, target: Target) -> Self {
-        let plugins = match target {
-            Target::HostFunctions => "test-plugins",
-            Target::Loader | Target::Config | Target::Path => "plugins",
-        };
         let flags = vec![
             format!("-timeout={MAX_SECONDS}"),
             format!("-rss_limit_mb={MAX_MEMORY}"),
             "-print_final_stats=1".to_owned(),
         ];
-        let plugins = workspace.target().join(plugins);
+        let plugins = workspace.target().join("test-plugins");
         Self { program: program.to_owned(), plugins, target, flags }
     }
 

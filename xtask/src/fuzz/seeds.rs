@@ -11,8 +11,8 @@ use crate::workspace::Workspace;
 /// At least as many as there are functions to call.
 const CALLS: u8 = 96;
 
-/// At least as many as there are plugins.
-const PLUGINS: u8 = 8;
+/// As many as there are components for tests.
+const COMPONENTS: u8 = 8;
 
 /// Paths, and patterns that they fit or do not fit.
 const PATHS: [&str; 6] = [
@@ -53,16 +53,16 @@ fn scripts() -> Vec<Vec<u8>> {
     (0..CALLS).flat_map(|call| [1, 2, 3].map(|argument| script(call, argument))).collect()
 }
 
-/// Each plugin as it is, one byte changed in it, beginnings of one, and what looks like a component.
+/// Each component as it is and with one byte changed, beginnings of one, and what looks like one.
 fn components(workspace: &Workspace) -> Result<Vec<Vec<u8>>> {
     let mut seeds = Vec::new();
-    for plugin in 0..PLUGINS {
-        seeds.push(vec![plugin]);
-        seeds.push(vec![plugin, 99, 1, 0, 0x41]);
+    for component in 0..COMPONENTS {
+        seeds.push(vec![component]);
+        seeds.push(vec![component, 99, 1, 0, 0x41]);
     }
     seeds.push(b"\0asm\x0d\0\x01\0".to_vec());
     seeds.push(b"\0asm\x01\0\0\0".to_vec());
-    let plugin = workspace.target().join("plugins/headers.wasm");
+    let plugin = workspace.target().join("test-plugins/chaos.wasm");
     let bytes = fs::read(&plugin).with_context(|| format!("cannot read {}", plugin.display()))?;
     seeds.extend([512, 4096].map(|length| bytes.iter().take(length).copied().collect()));
     Ok(seeds)

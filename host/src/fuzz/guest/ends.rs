@@ -99,6 +99,7 @@ async fn connection(stream: TcpStream, host: String, is_origin: bool, answer: Ar
         server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if let Err(error) = serving.await
         && error.is_parse()
+        && !error.is_parse_too_large()
     {
         answer.lock().unread.push(error.to_string());
     }
@@ -134,11 +135,16 @@ pub(super) async fn ask(gateway: &Arc<Gateway>, client: &Arc<Client>, script: &S
     let (mut sender, connection) =
         client::conn::http1::handshake(TokioIo::new(near)).await.expect("nothing is sent for it");
     let connected = tokio::spawn(connection);
-    let answered = sender.send_request(script.request()).await;
-    let (head, body) = answered.expect("each exchange has a response").into_parts();
-    wire::check_response(&head, ID);
-    // It breaks off where a hook fails in the middle.
-    let _ = body.collect().await;
+    match sender.send_request(script.request()).await {
+        Ok(response) => {
+            let (head, body) = response.into_parts();
+            wire::check_response(&head, ID);
+            // It breaks off where a hook fails in the middle.
+            let _ = body.collect().await;
+        }
+        // At its first piece already, before the head is out.
+        Err(error) => assert!(error.is_incomplete_message(), "no response: {error:?}"),
+    }
     drop(sender);
     let ended = connected.await.expect("no panic");
     assert!(!ended.is_err_and(|error| error.is_parse()), "the client cannot read the response");

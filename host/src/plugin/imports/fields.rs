@@ -1,6 +1,6 @@
 //! Header fields between guest and host. What a guest sets is checked like a client's input.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::plugin::bindings::tollgate::plugin::types::{Field, Refused};
 
@@ -29,6 +29,15 @@ const MAX_VALUE: usize = 16 * 1024;
 
 /// Most field lines that a guest can make a message have.
 pub(super) const MAX_LINES: usize = 256;
+
+/// Longest method, in bytes; the longest that is registered has 17.
+const MAX_METHOD: usize = 64;
+
+/// A method that may go upstream: any but CONNECT, which would make a tunnel of the exchange.
+pub(super) fn method(text: &str) -> Option<Method> {
+    let method = (text.len() <= MAX_METHOD).then(|| Method::from_bytes(text.as_bytes()).ok());
+    method.flatten().filter(|method| method != Method::CONNECT)
+}
 
 pub(super) fn name(name: &str) -> Result<HeaderName, Refused> {
     let parsed = HeaderName::from_bytes(name.as_bytes())
@@ -140,6 +149,15 @@ mod tests {
             assert!(matches!(remove(&mut headers, reserved), Err(Refused::Reserved)), "{reserved}");
         }
         assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_method_is_a_short_word_that_makes_no_tunnel() {
+        assert_eq!(method("PURGE").as_ref().map(Method::as_str), Some("PURGE"));
+        assert_eq!(method(&"A".repeat(64)).map(|method| method.as_str().len()), Some(64));
+        for refused in ["CONNECT", "", "A B", "A\r\n", &"A".repeat(65)] {
+            assert_eq!(method(refused), None, "{refused:?}");
+        }
     }
 
     #[test]

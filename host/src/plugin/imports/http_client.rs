@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use http::{HeaderMap, Method, Request, Response, Uri, header::HOST, uri::PathAndQuery};
+use http::{HeaderMap, Request, Response, Uri, header::HOST, uri::PathAndQuery};
 use wasmtime::{Result, component::Resource};
 
 use super::fields;
@@ -108,9 +108,7 @@ impl Prepared {
 
 fn request(call: Call, upstream: &Upstream) -> Result<Request<Body>, CallError> {
     let invalid = |reason: String| CallError::Invalid(reason);
-    let method = Method::from_bytes(call.method.as_bytes())
-        .ok()
-        .filter(|method| method != Method::CONNECT)
+    let method = fields::method(&call.method)
         .ok_or_else(|| invalid(format!("`{}` is not a method", call.method)))?;
     let target = PathAndQuery::try_from(call.target.as_str())
         .ok()

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use http::{Method, uri::PathAndQuery};
+use http::uri::PathAndQuery;
 use percent_encoding::percent_decode_str;
 use wasmtime::{Result, component::Resource};
 
@@ -54,11 +54,8 @@ impl HostRequest for State {
     }
 
     fn set_method(&mut self, _: Handle, method: String) -> Result<Result<(), Refused>> {
-        let parsed = match Method::from_bytes(method.as_bytes()) {
-            Ok(Method::CONNECT) | Err(_) => {
-                return Ok(Err(Refused::Invalid(format!("`{method}` is not a method to forward"))));
-            }
-            Ok(parsed) => parsed,
+        let Some(parsed) = fields::method(&method) else {
+            return Ok(Err(Refused::Invalid(format!("`{method}` is not a method to forward"))));
         };
         Ok(self.before_sent()?.map(|exchange| exchange.request.method = parsed))
     }
