@@ -80,8 +80,12 @@ impl PathPattern {
     ///
     /// The first segment that does not fit.
     pub fn fit(&self, path: &str) -> Result<Params, Misfit> {
+        // `*`, the target of a server-wide OPTIONS, is below no path.
+        if !path.starts_with('/') {
+            return Err(self.misfit(0, Some(path)));
+        }
         let mut params = Params::default();
-        let mut slash = if path.starts_with('/') { 0 } else { path.len() };
+        let mut slash = 0;
         for (position, segment) in self.segments.iter().enumerate() {
             if *segment == Segment::Rest {
                 params.push((slash + 1).min(path.len())..path.len());

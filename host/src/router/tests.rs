@@ -256,6 +256,15 @@ fn parameters_are_ranges_of_the_path() {
 }
 
 #[test]
+fn what_is_no_path_fits_no_pattern() {
+    for pattern in ["/", "/a", "/{a}", "/{*rest}"] {
+        let pattern: PathPattern = pattern.parse().expect("valid pattern");
+        assert!(pattern.fit("*").is_err(), "{pattern}");
+        assert!(pattern.fit("").is_err(), "{pattern}");
+    }
+}
+
+#[test]
 fn patterns_that_mean_nothing_are_refused() {
     let check = |pattern: &str, expected: &str| {
         let error = pattern.parse::<PathPattern>().expect_err(pattern);
