@@ -3,11 +3,14 @@
 
 mod lent;
 mod noted;
+mod outflow;
+mod outlet;
 mod timers;
 mod watched;
 
 use std::{
     future::poll_fn,
+    io,
     pin::Pin,
     sync::{
         Arc,
@@ -20,6 +23,8 @@ use std::{
 pub(crate) use self::{
     lent::Loan,
     noted::Failure,
+    outflow::Outflow,
+    outlet::{Outlet, Piece},
     timers::{Deadline, Idle},
     watched::watched,
 };
@@ -27,6 +32,7 @@ use crate::{
     cache::TeeBody,
     clock::Coarse,
     coding::{self, Coded},
+    forwarding,
     listener::Active,
     plugin::HookError,
     upstream::Lease,
@@ -96,6 +102,9 @@ pub(crate) enum BodyError {
     ClientIdle { limit: Duration },
     #[error("the client ended its body early")]
     ClientAborted,
+    /// Its chunks are none, or they are not as long as it said.
+    #[error("the client's body is not well-formed")]
+    ClientMalformed,
     #[error("the client took up nothing for {limit:?}")]
     ClientStalled { limit: Duration },
     #[error("the upstream sent nothing for {limit:?}")]
@@ -131,6 +140,18 @@ impl From<BodyError> for ReadError {
     }
 }
 
+impl BodyError {
+    /// Why a client's body breaks off.
+    fn of_client(error: &hyper::Error) -> Self {
+        use std::error::Error;
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        match source.map(io::Error::kind) {
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => Self::ClientMalformed,
+            _ => Self::ClientAborted,
+        }
+    }
+}
+
 impl Body {
     /// The same where it is held whole, else one that is broken off.
     pub(crate) fn copy(&self) -> Self {
@@ -138,6 +159,18 @@ impl Body {
             Self::Empty => Self::Empty,
             Self::Full(bytes) => Self::Full(bytes.clone()),
             _ => Self::Broken(BodyError::ClientAborted),
+        }
+    }
+
+    /// Whether trailers may come after it: it is not held whole.
+    pub(crate) fn may_have_trailers(&self) -> bool {
+        match self {
+            Self::Empty | Self::Full(_) | Self::Broken(_) => false,
+            Self::Client(_)
+            | Self::Upstream(_)
+            | Self::Kept(_)
+            | Self::Begun { .. }
+            | Self::Changed(_) => true,
         }
     }
 
@@ -168,8 +201,9 @@ impl Body {
         (Self::Client(Box::new(body)), Some(progress))
     }
 
-    pub(crate) fn upstream(incoming: Incoming, idle: Duration, lease: Option<Lease>) -> Self {
-        let mut body = UpstreamBody { incoming, idle: Idle::new(idle), deadline: None, lease };
+    pub(crate) fn upstream(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
+        let (idle, lease) = (Idle::new(idle), Some(lease));
+        let mut body = UpstreamBody { incoming, idle, deadline: None, lease };
         if body.incoming.is_end_stream() {
             body.give_back();
             return Self::Empty;
@@ -364,7 +398,7 @@ impl ClientBody {
         self.idle.moved();
         Poll::Ready(match frame {
             Some(Ok(frame)) => Some(self.counted(frame)),
-            Some(Err(_)) => Some(Err(BodyError::ClientAborted)),
+            Some(Err(error)) => Some(Err(BodyError::of_client(&error))),
             None => {
                 self.progress.done.store(true, Ordering::Relaxed);
                 None
@@ -372,7 +406,10 @@ impl ClientBody {
         })
     }
 
-    fn counted(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+    fn counted(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        if let Some(trailers) = frame.trailers_mut() {
+            forwarding::strip_trailers(trailers);
+        }
         let length = frame.data_ref().map_or(0, Bytes::len) as u64;
         let so_far = self.progress.bytes.fetch_add(length, Ordering::Relaxed) + length;
         self.progress.moved();
@@ -429,7 +466,10 @@ impl UpstreamBody {
         };
         self.idle.moved();
         Poll::Ready(match frame {
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    forwarding::strip_trailers(trailers);
+                }
                 if self.incoming.is_end_stream() {
                     self.give_back();
                 } else if let Some(deadline) = self.deadline.as_ref().filter(|at| at.is_over()) {

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::{body::BodyError, plugin::HookError, upstream::UpstreamError};
+use crate::{
+    body::BodyError,
+    plugin::{HANDLE, HookError},
+    upstream::UpstreamError,
+};
 
 /// Everything that can end an exchange before the upstream's response does.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +46,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether a hook of a plugin failed. Components have none, only the one call.
+    pub(crate) fn is_of_hook(&self) -> bool {
+        matches!(self, Self::Plugin { hook, .. } if *hook != HANDLE)
+    }
+
     /// What went wrong with a request body that the upstream was to get; `None` where the
     /// upstream is to blame.
     pub(crate) fn of_request_body(error: &BodyError) -> Option<Self> {
@@ -49,6 +58,9 @@ impl Error {
             BodyError::TooLarge { limit } => Some(Self::BodyTooLarge { limit }),
             BodyError::ClientIdle { limit } => Some(Self::RequestTimeout { limit }),
             BodyError::ClientAborted => Some(Self::BadRequest("the request body ended early")),
+            BodyError::ClientMalformed => {
+                Some(Self::BadRequest("the request body is not well-formed"))
+            }
             BodyError::Coding { .. } => {
                 Some(Self::BadRequest("the request body does not follow its content coding"))
             }

@@ -6,8 +6,9 @@ mod id;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Version,
     header::{
-        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-        VIA,
+        AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+        CONTENT_TYPE, COOKIE, EXPECT, HOST, MAX_FORWARDS, SET_COOKIE, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE, VIA,
     },
 };
 
@@ -34,6 +35,24 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     TRAILER,
     TRANSFER_ENCODING,
     UPGRADE,
+];
+
+/// Fields that no trailer may be (RFC 9110 §6.5.1), besides the hop-by-hop ones and what the gateway
+/// sets: who merged them into the head would have another message than plugins have seen.
+const NEVER_TRAILERS: [HeaderName; 13] = [
+    AUTHORIZATION,
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    COOKIE,
+    EXPECT,
+    HOST,
+    MAX_FORWARDS,
+    SET_COOKIE,
+    X_REQUEST_ID,
+    TRACEPARENT,
 ];
 
 /// Puts the authority into `host`, and refuses what leaves it in doubt (RFC 9112 §3.2): servers
@@ -125,12 +144,14 @@ pub(crate) fn asked_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// What the client asked of this connection alone.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct HopByHop {
     /// It wants to upgrade (RFC 9110 §7.8).
     pub(crate) upgrade: bool,
     /// It takes trailers; gRPC upstreams insist on being told.
     pub(crate) trailers: bool,
+    /// The trailers that the message says will come. Over HTTP/1.1 no others can go on.
+    pub(crate) announced: Option<HeaderValue>,
 }
 
 /// Removes the fields that end here: those that `connection` names, then the known ones.
@@ -148,7 +169,8 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> HopByHop {
     let named = connection_options(headers);
     let found = HopByHop {
         upgrade: headers.contains_key(UPGRADE) && named.contains(&UPGRADE),
-        trailers: headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers")),
+        trailers: takes_trailers(headers),
+        announced: joined(headers, &TRAILER),
     };
     for name in named.iter().chain(&HOP_BY_HOP) {
         // `connection: host` must not leave a request without one.
@@ -157,6 +179,37 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> HopByHop {
         }
     }
     found
+}
+
+/// Whether `trailers` is among the members of `te` (RFC 9110 §10.1.4).
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(TE).iter().filter_map(|line| line.to_str().ok());
+    let mut members = lines.flat_map(|line| line.split(','));
+    members.any(|member| member.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// All lines of a list field as one.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let lines: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    (!lines.is_empty()).then(|| HeaderValue::from_bytes(&lines.join(&b", "[..])).ok())?
+}
+
+/// Takes out of trailers what must not be among them, and what clients must not say of themselves.
+pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
+    for name in HOP_BY_HOP.iter().chain(&NEVER_TRAILERS) {
+        trailers.remove(name);
+    }
+    remove_claims(trailers);
+}
+
+/// Says again which trailers will come.
+pub(crate) fn announce_trailers(headers: &mut HeaderMap, announced: HeaderValue) {
+    headers.insert(TRAILER, announced);
+}
+
+/// Says no more that trailers will come: the body that they came after is another now.
+pub(crate) fn announce_none(headers: &mut HeaderMap) {
+    headers.remove(TRAILER);
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {
@@ -262,10 +315,13 @@ pub(crate) fn via(received: Version) -> HeaderValue {
     })
 }
 
-/// Makes an upstream's response the client's.
-pub(crate) fn finish_response(headers: &mut HeaderMap, received: Version) {
-    strip_hop_by_hop(headers);
+/// Makes an upstream's response the client's. `trailers`: it takes them.
+pub(crate) fn finish_response(headers: &mut HeaderMap, received: Version, trailers: bool) {
+    let announced = strip_hop_by_hop(headers).announced.filter(|_| trailers);
     append_to_list(headers, VIA, &via(received));
+    if let Some(announced) = announced {
+        announce_trailers(headers, announced);
+    }
 }
 
 /// Puts back what a request needs to upgrade this hop too.
@@ -277,6 +333,13 @@ pub(crate) fn ask_for_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
 /// `te: trailers`, for upstreams that send trailers only to who asks.
 pub(crate) fn accept_trailers(headers: &mut HeaderMap) {
     headers.insert(TE, HeaderValue::from_static("trailers"));
+}
+
+/// Over HTTP/1.1 `te` is of one connection, and `connection` has to say so (RFC 9110 §10.1.4).
+pub(crate) fn bind_te(headers: &mut HeaderMap) {
+    if headers.contains_key(TE) {
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
 }
 
 #[cfg(test)]

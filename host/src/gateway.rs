@@ -9,7 +9,7 @@ mod response;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::{Request, Response, header::HOST};
+use http::{Method, Request, Response, header::HOST};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -46,21 +46,34 @@ impl Gateway {
         self.current.swap(Arc::new(next))
     }
 
-    /// One exchange, from the request's head to the response's. The response's body goes on
-    /// streaming, and ends the exchange when it ends. `upload` is held until the request's has.
-    pub(crate) async fn serve(
+    /// Takes on a request; from here on it is counted and logged, though its client may leave before
+    /// anything else is done. `upload` is held until the request's body has ended.
+    pub(crate) fn begin(
         &self,
         request: Request<Incoming>,
         client: Arc<Client>,
         upload: Option<Active>,
-    ) -> Response<ResponseBody> {
-        let (mut exchange, wishes) = begin(request, client, upload, self.current());
-        choose_route(&mut exchange);
+    ) -> Begun {
+        let mut begun = begin(request, client, upload, self.current());
+        choose_route(&mut begun.exchange);
+        begun
+    }
+
+    /// One exchange, from the request's head to the response's. The response's body goes on
+    /// streaming, and ends the exchange when it ends.
+    pub(crate) async fn serve(begun: Begun) -> Response<ResponseBody> {
+        let Begun { mut exchange, wishes } = begun;
         exchange = ask_plugins(exchange).await;
         exchange = forward::to_the_end(exchange, wishes).await;
         exchange = show_plugins(exchange).await;
         response::of(exchange)
     }
+}
+
+/// An exchange that has its route, or an answer already.
+pub(crate) struct Begun {
+    exchange: Exchange,
+    wishes: Wishes,
 }
 
 /// What the connection asks for beside the request.
@@ -71,13 +84,24 @@ struct Wishes {
     tunnel: Option<(Tunnel, http::HeaderValue)>,
 }
 
+/// Methods that a route may serve, for who asks for one that none does.
+const SERVED: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
 /// Takes the request apart: what ends at this hop goes, what may be in doubt is refused.
 fn begin(
     mut request: Request<Incoming>,
     client: Arc<Client>,
     upload: Option<Active>,
     generation: Arc<Generation>,
-) -> (Exchange, Wishes) {
+) -> Begun {
     let trusted = client.is_trusted(&generation.config.trusted_proxies);
     let identity = Identity::of(request.headers(), trusted);
     let refusal = admit(&mut request, &generation).err();
@@ -97,18 +121,16 @@ fn begin(
     if let Some(refusal) = refusal {
         exchange.fail(refusal);
     }
-    (exchange, Wishes { hop_by_hop, tunnel })
+    Begun { exchange, wishes: Wishes { hop_by_hop, tunnel } }
 }
 
 /// Refuses what must not be forwarded, and normalises the path.
 fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(), Error> {
     let limits = &generation.config.limits;
-    if request.method() == http::Method::CONNECT {
-        return Err(Error::BadRequest("CONNECT is not served"));
-    }
-    // Its answer shows a client what the gateway and its plugins tell upstreams.
-    if request.method() == http::Method::TRACE {
-        return Err(Error::BadRequest("TRACE is not served"));
+    // A gateway is no tunnel; and what answers TRACE shows a client what the gateway and its plugins
+    // tell upstreams.
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Err(Error::MethodNotAllowed { allow: SERVED.to_vec() });
     }
     if request.headers().len() > limits.max_headers {
         return Err(Error::TooManyHeaders { limit: limits.max_headers });

@@ -48,6 +48,11 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response<Body> {
     response
 }
 
+/// The status that a client gets for `error`.
+pub(crate) fn status(error: &Error) -> StatusCode {
+    classify(error).status
+}
+
 /// A whole HTTP/1.1 message for a connection whose request head never became a request, and how
 /// long its body is.
 pub(crate) fn raw(status: StatusCode) -> (Bytes, usize) {
@@ -140,8 +145,11 @@ fn classify(error: &Error) -> Kind {
 fn upstream(error: &UpstreamError) -> Kind {
     match error {
         UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
-        UpstreamError::TimedOut { .. } | UpstreamError::Stalled { .. } => UPSTREAM_TIMEOUT,
+        UpstreamError::Full { .. }
+        | UpstreamError::TimedOut { .. }
+        | UpstreamError::Stalled { .. } => UPSTREAM_TIMEOUT,
         UpstreamError::Closed { .. }
+        | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::UnaskedUpgrade => kind(
             StatusCode::BAD_GATEWAY,

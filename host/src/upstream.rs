@@ -5,8 +5,11 @@ mod pool;
 mod resolve;
 mod schedule;
 mod send;
+mod shared;
+mod streams;
 mod tls;
 mod tunnel;
+mod upload;
 
 use std::{
     io,
@@ -64,6 +67,9 @@ pub(crate) enum UpstreamError {
     Unresolved,
     #[error("no connection to {address}")]
     Unreachable { address: SocketAddr, source: io::Error },
+    /// All streams of all HTTP/2 connections that there may be are taken.
+    #[error("{address} had no room for another request within {limit:?}")]
+    Full { address: SocketAddr, limit: Duration },
     #[error("{address} sent no response head within {limit:?}")]
     TimedOut { address: SocketAddr, limit: Duration },
     #[error("{address} took up nothing of the request body for {limit:?}")]
@@ -71,6 +77,8 @@ pub(crate) enum UpstreamError {
     /// The connection ended before a response head; the request may have been taken.
     #[error("{address} closed the connection")]
     Closed { address: SocketAddr, source: hyper::Error },
+    #[error("{address} sent a response head of more than {limit} bytes")]
+    HeadTooLarge { address: SocketAddr, limit: usize },
     #[error("{address} did not answer as HTTP asks")]
     Protocol { address: SocketAddr, source: hyper::Error },
     #[error("it switched to another protocol unasked")]
@@ -137,7 +145,7 @@ impl Upstream {
     /// Closes connections that have been idle for too long.
     pub(crate) fn sweep(&self) {
         for target in &self.targets.load().all {
-            target.sweep(self.config.keepalive_idle);
+            target.sweep(self.config.keepalive_idle, self.config.keepalive_max_idle);
         }
     }
 

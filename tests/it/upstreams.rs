@@ -3,6 +3,7 @@
 mod pool;
 mod failures;
 mod http2;
+mod streams;
 mod secure;
 
 use tollgate_tests::Gateway;

@@ -44,7 +44,8 @@ struct Counts {
 #[derive(Clone, Copy)]
 enum Protocol {
     Http1,
-    Http2,
+    /// With so many streams at a time, where it says how many.
+    Http2(Option<u32>),
 }
 
 impl Upstream {
@@ -63,7 +64,16 @@ impl Upstream {
         F: Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = Response<Body>> + Send + 'static,
     {
-        Self::serve(Protocol::Http2, answer).await
+        Self::serve(Protocol::Http2(None), answer).await
+    }
+
+    /// The same, and allows so many requests at a time on one connection.
+    pub async fn http2_with_streams<F, R>(streams: u32, answer: F) -> Self
+    where
+        F: Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response<Body>> + Send + 'static,
+    {
+        Self::serve(Protocol::Http2(Some(streams)), answer).await
     }
 
     /// Answers every request with the same text.
@@ -180,8 +190,11 @@ where
         Protocol::Http1 => {
             let _ = http1::Builder::new().serve_connection(io, service).with_upgrades().await;
         }
-        Protocol::Http2 => {
-            let builder = http2::Builder::new(TokioExecutor::new());
+        Protocol::Http2(streams) => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            if let Some(streams) = streams {
+                builder.max_concurrent_streams(streams);
+            }
             let _ = builder.serve_connection(io, service).await;
         }
     }

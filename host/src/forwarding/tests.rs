@@ -61,6 +61,34 @@ fn an_upgrade_is_one_only_if_connection_says_so() {
     assert!(!asked(&[("connection", "upgrade")]));
 }
 
+#[test]
+fn trailers_are_taken_if_te_lists_them_anywhere() {
+    let taken =
+        |lines: &[(&'static str, &'static str)]| strip_hop_by_hop(&mut headers(lines)).trailers;
+    assert!(taken(&[("te", "trailers")]));
+    assert!(taken(&[("te", "Trailers, gzip;q=0.5")]));
+    assert!(taken(&[("te", "gzip"), ("te", "trailers")]));
+    assert!(!taken(&[("te", "gzip")]));
+    assert!(!taken(&[("trailer", "x-sum")]));
+}
+
+#[test]
+fn what_would_change_a_head_is_no_trailer() {
+    let mut trailers = headers(&[
+        ("x-sum", "1"),
+        ("grpc-status", "0"),
+        ("content-length", "9"),
+        ("authorization", "Bearer x"),
+        ("x-forwarded-for", "1.2.3.4"),
+        ("x-request-id", "mine"),
+        ("transfer-encoding", "chunked"),
+    ]);
+    strip_trailers(&mut trailers);
+    let mut left: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["grpc-status", "x-sum"]);
+}
+
 #[track_caller]
 fn check_host(uri: &str, hosts: &[&'static str], expected: Result<&str, ()>) {
     let mut request = Request::new(());

@@ -65,7 +65,8 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
             }
             let mut response = answer.response;
             let version = response.version();
-            forwarding::finish_response(response.headers_mut(), version);
+            let trailers = wishes.hop_by_hop.trailers;
+            forwarding::finish_response(response.headers_mut(), version, trailers);
             // Messages carry the version of who sends them (RFC 9112 §2.3).
             *response.version_mut() = Version::HTTP_11;
             let mut response = response.map(|body| upstream.body(body, answer.lease));
@@ -126,6 +127,12 @@ fn request(
         forwarding::ask_for_upgrade(request.headers_mut(), protocol.clone());
     } else if wishes.hop_by_hop.trailers {
         forwarding::accept_trailers(request.headers_mut());
+    }
+    // A plugin may have made the body another, which has none.
+    if let Some(announced) = &wishes.hop_by_hop.announced
+        && request.body().may_have_trailers()
+    {
+        forwarding::announce_trailers(request.headers_mut(), announced.clone());
     }
     Ok(request)
 }
@@ -207,12 +214,10 @@ fn switch(exchange: &mut Exchange, upstream: &Upstream, answer: Answer, wishes: 
     };
     let (generation, client) = (Arc::clone(&exchange.generation), Arc::clone(&exchange.client));
     tunnel.join(&mut response, generation, client);
-    if let Some(lease) = lease {
-        lease.let_go();
-    }
+    lease.let_go();
     let protocol = response.headers().get(http::header::UPGRADE).cloned();
     let version = response.version();
-    forwarding::finish_response(response.headers_mut(), version);
+    forwarding::finish_response(response.headers_mut(), version, false);
     if let Some(protocol) = protocol {
         forwarding::ask_for_upgrade(response.headers_mut(), protocol);
     }

@@ -13,7 +13,7 @@ use super::onward;
 use crate::{
     body::{Body, BodyError},
     exchange::{Bound, BrokenOff, End, Exchange},
-    forwarding::X_REQUEST_ID,
+    forwarding::{self, X_REQUEST_ID},
 };
 
 /// A response body that keeps the exchange until its end.
@@ -35,6 +35,9 @@ pub(super) fn of(mut exchange: Exchange) -> Response<ResponseBody> {
     });
     let (mut head, body) = onward::response(&mut exchange, response).into_parts();
     head.headers.insert(X_REQUEST_ID, exchange.id.clone());
+    if !body.may_have_trailers() {
+        forwarding::announce_none(&mut head.headers);
+    }
     let status = head.status;
     let body = ResponseBody { body, exchange: Some(exchange), status, bytes: 0 };
     Response::from_parts(head, body)

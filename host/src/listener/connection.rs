@@ -31,12 +31,12 @@ use super::{
     client::{Client, Slot},
     handshake::Handshakes,
     io::{Refusals, Watched},
-    stream::{Piece, Stream, Streams},
+    stream::{Stream, Streams},
     tls,
     watch::{Active, Connection, Order, Watch},
 };
 use crate::{
-    body::BodyError,
+    body::{BodyError, Outflow, Piece},
     config::Limits,
     gateway::{Gateway, ResponseBody},
 };
@@ -138,9 +138,10 @@ impl Served {
         let service = service_fn(|request: Request<Incoming>| {
             let active = served.connection.begin_exchange();
             let upload = (!request.body().is_end_stream()).then(|| active.clone());
-            let (served, client) = (Arc::clone(&served), Arc::clone(&client));
+            // Not in the task: a client that has left by then has made its request all the same.
+            let begun = served.gateway.begin(request, Arc::clone(&client), upload);
             async move {
-                let response = served.gateway.serve(request, client, upload).await;
+                let response = Gateway::serve(begun).await;
                 Ok::<_, Infallible>(response.map(|body| Guarded::new(body, active)))
             }
         });
@@ -230,7 +231,8 @@ impl<C: Finish> Future for Obedient<'_, C> {
 /// A response body that keeps its connection busy until it has gone out.
 struct Guarded {
     body: ResponseBody,
-    stream: Option<Arc<Stream>>,
+    /// `None`: HTTP/1.1.
+    stream: Option<(Arc<Stream>, Outflow)>,
     _active: Active,
 }
 
@@ -241,13 +243,17 @@ impl Guarded {
             Some(stream) => stream.has_response(body.bound()),
             None => active.has_response(body.bound()),
         }
+        let stream = stream.map(|stream| {
+            let outflow = Outflow::new(stream.outlet());
+            (stream, outflow)
+        });
         Self { body, stream, _active: active }
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        if let Some(error) = self.stream.as_ref().and_then(|stream| stream.cut()) {
+        if let Some(error) = self.stream.as_ref().and_then(|(stream, _)| stream.cut()) {
             self.body.cut_off(error);
         }
     }
@@ -261,16 +267,19 @@ impl Body for Guarded {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let stream = self.stream.as_ref();
-        if let Some(stream) = stream {
-            if polled.is_ready() { stream.moved() } else { stream.waits_for_body() }
+        let Self { body, stream, .. } = &mut *self;
+        let body = Pin::new(body);
+        match stream {
+            Some((_, outflow)) => outflow.poll(body, cx),
+            None => body.poll_frame(cx).map_ok(|frame| frame.map_data(Piece::unwatched)),
         }
-        polled.map_ok(|frame| frame.map_data(|bytes| Piece::new(bytes, stream)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.stream {
+            Some((_, outflow)) => outflow.is_end_stream(&self.body),
+            None => self.body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {

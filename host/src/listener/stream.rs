@@ -3,15 +3,11 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use bytes::{Buf, Bytes};
 use hyper::rt::Executor;
 use pin_project_lite::pin_project;
 use tokio::{
@@ -19,7 +15,10 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-use crate::{body::BodyError, clock::Coarse, exchange::Bound};
+use crate::{
+    body::{BodyError, Outlet},
+    exchange::Bound,
+};
 
 tokio::task_local! {
     /// The stream whose task runs.
@@ -38,19 +37,10 @@ pub(super) struct Streams {
 pub(super) struct Stream {
     /// Until when the response may take; set once there is one.
     bound: OnceLock<Option<Bound>>,
-    /// The latest poll waits for more of the body, and not for the client.
-    waits_for_body: AtomicBool,
-    /// When bytes were last taken up or made ready, by the coarse clock.
-    moved: AtomicU64,
+    /// What the client takes up of it.
+    outlet: Arc<Outlet>,
     /// Why the stream is cut off.
     cut: OnceLock<BodyError>,
-}
-
-/// Bytes on their way to a client.
-pub(super) struct Piece {
-    bytes: Bytes,
-    /// `None`: HTTP/1.1, where the socket says what the client takes up.
-    stream: Option<Arc<Stream>>,
 }
 
 pin_project! {
@@ -80,18 +70,13 @@ impl Stream {
 
     /// The response is there, and its body has until `bound`.
     pub(super) fn has_response(&self, bound: Option<Bound>) {
-        self.moved();
+        self.outlet.moved();
         // A stream has one response.
         let _ = self.bound.set(bound);
     }
 
-    pub(super) fn waits_for_body(&self) {
-        self.waits_for_body.store(true, Relaxed);
-    }
-
-    /// The client took up bytes, or it is only now that there are some for it.
-    pub(super) fn moved(&self) {
-        self.moved.store(Coarse::now().as_millis(), Relaxed);
+    pub(super) fn outlet(&self) -> Arc<Outlet> {
+        Arc::clone(&self.outlet)
     }
 
     /// Why it is being cut off; `None`: it is not.
@@ -101,8 +86,7 @@ impl Stream {
 
     /// When the client has had its time, and what it did not do in it.
     fn end_of_patience(&self, idle: Duration) -> (Instant, BodyError) {
-        let waited = Coarse::from_millis(self.moved.load(Relaxed)).elapsed();
-        let until = Instant::now() + idle.saturating_sub(waited);
+        let until = Instant::now() + idle.saturating_sub(self.outlet.waited());
         match self.bound.get() {
             Some(Some(bound)) if bound.at < until => {
                 (bound.at, BodyError::Deadline { limit: bound.limit })
@@ -117,13 +101,13 @@ impl<F: Future<Output = ()>> Future for Watching<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        this.stream.waits_for_body.store(false, Relaxed);
+        this.stream.outlet.wait_for_body(false);
         let Some(serving) = this.serving.as_mut().as_pin_mut() else { return Poll::Ready(()) };
         if serving.poll(cx).is_ready() {
             return Poll::Ready(());
         }
         let stream = &**this.stream;
-        if stream.bound.get().is_none() || stream.waits_for_body.load(Relaxed) {
+        if stream.bound.get().is_none() || stream.outlet.waits_for_body() {
             return Poll::Pending;
         }
         let error = ready!(out_of_patience(stream, *this.idle, this.timer, cx));
@@ -152,35 +136,5 @@ fn out_of_patience(
         }
         // What came meanwhile counts only once the timer has fired: most clients go on.
         ready!(timer.as_mut().poll(cx));
-    }
-}
-
-impl Piece {
-    pub(super) fn new(bytes: Bytes, stream: Option<&Arc<Stream>>) -> Self {
-        Self { bytes, stream: stream.map(Arc::clone) }
-    }
-}
-
-impl Buf for Piece {
-    fn remaining(&self) -> usize {
-        self.bytes.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.bytes.chunk()
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.bytes.advance(count);
-        if let Some(stream) = &self.stream {
-            stream.moved();
-        }
-    }
-
-    fn copy_to_bytes(&mut self, count: usize) -> Bytes {
-        if let Some(stream) = &self.stream {
-            stream.moved();
-        }
-        self.bytes.copy_to_bytes(count)
     }
 }

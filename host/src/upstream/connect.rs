@@ -7,21 +7,23 @@ use std::{
 };
 
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 
 use super::{
     Upstream, UpstreamError,
     pool::{Connection, Http1, Target},
+    shared::Http2,
+    streams::{Streams, Tasks, UNTOLD},
 };
 use crate::{body::Body, config::Protocol};
 
 /// Largest response head, in bytes.
-const MAX_RESPONSE_HEAD: u32 = 256 * 1024;
+pub(super) const MAX_RESPONSE_HEAD: usize = 256 * 1024;
 
 /// For how long nothing may come on an HTTP/2 connection with exchanges before it is asked whether
 /// it is still there, and how long it may take to answer. Nothing else tells a connection that a
@@ -32,9 +34,88 @@ const HTTP2_PONG: Duration = Duration::from_secs(5);
 /// Receive window of an HTTP/2 stream and connection, in bytes.
 const HTTP2_WINDOW: u32 = 1 << 20;
 
+/// One's turn to make a connection that others wait for.
+struct Turn<'a> {
+    target: &'a Target,
+    failed: Option<String>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Also where whoever connects is given up.
+        self.target.shared().opened(self.failed.take());
+    }
+}
+
 impl Upstream {
+    /// A connection where none is kept: a new one, or over HTTP/2 the first that has room, where one
+    /// is being made already or there are as many as there may be.
+    ///
+    /// `after`: none that was made before.
+    ///
+    /// # Errors
+    ///
+    /// There was none in time.
+    pub(super) async fn obtain(
+        &self,
+        target: &Arc<Target>,
+        deadline: Option<Instant>,
+        after: Option<Instant>,
+    ) -> Result<Connection, UpstreamError> {
+        if !self.shares(target) {
+            return self.connect(target, deadline).await;
+        }
+        let limit = self.config.first_byte_timeout;
+        let until = Instant::now() + limit;
+        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        let address = target.address;
+        let failures = target.shared().failures().0;
+        let room = target.shared().room();
+        loop {
+            let mut changed = std::pin::pin!(room.notified());
+            // Before the look, or a change between the look and the wait would be missed.
+            changed.as_mut().enable();
+            if let Some(connection) = target.take(after) {
+                return Ok(connection);
+            }
+            if target.shared().failures().0 != failures {
+                let source = io::Error::other(target.shared().failures().1.to_owned());
+                return Err(UpstreamError::Unreachable { address, source });
+            }
+            if target.shared().may_open() {
+                return self.connect_for_all(target, deadline).await;
+            }
+            let waited = timeout_at(until.into(), changed).await;
+            waited.map_err(|_| UpstreamError::Full { address, limit })?;
+        }
+    }
+
+    /// Whether exchanges share connections to this target.
+    fn shares(&self, target: &Target) -> bool {
+        let http2 = match self.config.protocol {
+            Protocol::Http1 => false,
+            Protocol::Http2 => true,
+            Protocol::Auto => target.shared().is_spoken(),
+        };
+        http2 && self.config.keepalive_max_idle > 0
+    }
+
+    /// Connects while others wait for it.
+    async fn connect_for_all(
+        &self,
+        target: &Arc<Target>,
+        deadline: Option<Instant>,
+    ) -> Result<Connection, UpstreamError> {
+        let mut turn = Turn { target, failed: None };
+        let connected = self.connect(target, deadline).await;
+        if let Err(UpstreamError::Unreachable { source, .. }) = &connected {
+            turn.failed = Some(source.to_string());
+        }
+        connected
+    }
+
     /// Connects within the upstream's `connect` time-out, and before `deadline`.
-    pub(super) async fn connect(
+    async fn connect(
         &self,
         target: &Arc<Target>,
         deadline: Option<Instant>,
@@ -73,14 +154,37 @@ impl Upstream {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        target.shared().speaks(http2);
         if !http2 {
             return http1_handshake(stream).await;
         }
-        let sender = http2_handshake(stream).await?;
+        let connection = self.http2_handshake(stream, target).await?;
         if self.config.keepalive_max_idle > 0 {
-            target.share(&sender);
+            target.shared().add(&connection.sender, connection.place.streams());
         }
-        Ok(Connection::Http2(sender))
+        Ok(Connection::Http2(connection))
+    }
+
+    async fn http2_handshake<S>(&self, stream: S, target: &Target) -> io::Result<Http2>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let streams = Arc::new(Streams::new(target.shared().room()));
+        let place = streams.enter().ok_or_else(|| io::Error::other("no stream"))?;
+        let tasks = Tasks::new(Arc::clone(&streams), self.config.idle_timeout);
+        let (sender, connection) = http2::Builder::new(tasks)
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HTTP2_PING)
+            .keep_alive_timeout(HTTP2_PONG)
+            .max_header_list_size(MAX_RESPONSE_HEAD as u32)
+            .initial_stream_window_size(HTTP2_WINDOW)
+            .initial_connection_window_size(HTTP2_WINDOW * 4)
+            .initial_max_send_streams(UNTOLD)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
+        tokio::spawn(streams.drive(connection));
+        Ok(Http2 { sender, place })
     }
 }
 
@@ -91,7 +195,7 @@ where
     // Of field lines a response has at most as many as the library allows by itself, 100: to say
     // another number costs an array of that length for each head.
     let (sender, connection) = http1::Builder::new()
-        .max_buf_size(MAX_RESPONSE_HEAD as usize)
+        .max_buf_size(MAX_RESPONSE_HEAD)
         .handshake::<_, Body>(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
@@ -100,24 +204,4 @@ where
         let _ = connection.with_upgrades().await;
     });
     Ok(Connection::Http1(Http1::new(sender, driver.abort_handle())))
-}
-
-async fn http2_handshake<S>(stream: S) -> io::Result<http2::SendRequest<Body>>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HTTP2_PING)
-        .keep_alive_timeout(HTTP2_PONG)
-        .max_header_list_size(MAX_RESPONSE_HEAD)
-        .initial_stream_window_size(HTTP2_WINDOW)
-        .initial_connection_window_size(HTTP2_WINDOW * 4)
-        .handshake::<_, Body>(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    Ok(sender)
 }

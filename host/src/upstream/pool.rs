@@ -6,9 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http1;
+use parking_lot::MutexGuard;
 use tokio::{task::AbortHandle, time::timeout};
 
+use super::{
+    shared::{Http2, Shared},
+    streams::{Place, Streams},
+};
 use crate::{
     body::{Body, Progress},
     clock::Coarse,
@@ -25,19 +30,12 @@ pub(super) struct Target {
     /// The endpoint's host as configured: the name for TLS.
     pub(super) host: Box<str>,
     idle: PerWorker<Vec<Idle>>,
-    shared: PerWorker<Option<Shared>>,
+    shared: PerWorker<Shared>,
 }
 
 struct Idle {
     connection: Http1,
     since: Coarse,
-}
-
-/// An HTTP/2 connection that new exchanges get.
-struct Shared {
-    sender: http2::SendRequest<Body>,
-    /// When one last did.
-    used: Coarse,
 }
 
 /// An HTTP/1.1 connection. The task that drives it ends with this: one that waits for an upstream
@@ -52,13 +50,22 @@ pub(super) struct Http1 {
 pub(super) enum Connection {
     /// Exclusive, until its response has ended.
     Http1(Http1),
-    /// Shared by many exchanges.
-    Http2(http2::SendRequest<Body>),
+    /// A stream of one that many exchanges share.
+    Http2(Http2),
+}
+
+/// The connection that a response comes on, for as long as it does.
+pub(crate) enum Lease {
+    Exclusive(Exclusive),
+    Shared {
+        /// Keeps the stream among those that are counted.
+        _place: Arc<Place>,
+    },
 }
 
 /// A connection whose response is still streaming. It returns to the pool through
 /// [`Lease::give_back`]; one that is only dropped is closed.
-pub(crate) struct Lease {
+pub(crate) struct Exclusive {
     connection: Http1,
     target: Arc<Target>,
     upstream: Arc<config::Upstream>,
@@ -97,7 +104,7 @@ impl Target {
             address,
             host: host.into(),
             idle: PerWorker::new(workers, Vec::new),
-            shared: PerWorker::new(workers, || None),
+            shared: PerWorker::new(workers, Shared::default),
         }
     }
 
@@ -105,14 +112,15 @@ impl Target {
         self.address == address && *self.host == *host
     }
 
-    /// An open connection of this worker's that nobody uses; the one used last, since it is the
-    /// least likely to be closed by the other end.
-    pub(super) fn take(&self) -> Option<Connection> {
-        if let Some(shared) = &mut *self.shared.own()
-            && !shared.sender.is_closed()
-        {
-            shared.used = Coarse::now();
-            return Some(Connection::Http2(shared.sender.clone()));
+    /// A stream of an HTTP/2 connection, or an open connection of this worker's that nobody uses; the
+    /// one used last, since it is the least likely to be closed by the other end. `after`: none that
+    /// was kept before.
+    pub(super) fn take(&self, after: Option<Instant>) -> Option<Connection> {
+        if let Some(http2) = self.shared().enter(after) {
+            return Some(Connection::Http2(http2));
+        }
+        if after.is_some() {
+            return None;
         }
         let mut idle = self.idle.own();
         while let Some(Idle { connection, .. }) = idle.pop() {
@@ -123,15 +131,15 @@ impl Target {
         None
     }
 
-    /// Makes a new HTTP/2 connection this worker's for the exchanges to come.
-    pub(super) fn share(&self, sender: &http2::SendRequest<Body>) {
-        *self.shared.own() = Some(Shared { sender: sender.clone(), used: Coarse::now() });
+    /// This worker's HTTP/2 connections.
+    pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.own()
     }
 
-    /// Gives the exchanges to come another HTTP/2 connection: on this one an answer did not come in
-    /// time, and it may be the connection that is stuck. Its exchanges go on.
-    pub(super) fn distrust(&self) {
-        *self.shared.own() = None;
+    /// Gives the exchanges to come another HTTP/2 connection: this one may be stuck or about to
+    /// close. Its exchanges go on.
+    pub(super) fn distrust(&self, streams: &Arc<Streams>) {
+        self.shared().remove(streams);
     }
 
     fn put(&self, mut connection: Http1, max_idle: usize) {
@@ -143,19 +151,34 @@ impl Target {
         }
     }
 
-    pub(super) fn sweep(&self, max_age: Duration) {
+    pub(super) fn sweep(&self, max_age: Duration, max_idle: usize) {
         for mut idle in self.idle.each() {
             idle.retain_mut(|idle| !idle.connection.retires(idle.since, max_age));
         }
         for mut shared in self.shared.each() {
-            let retires = |it: &mut Shared| it.sender.is_closed() || it.used.elapsed() >= max_age;
-            // Exchanges that it has keep it open.
-            drop(shared.take_if(retires));
+            shared.sweep(max_age, max_idle);
         }
     }
 }
 
 impl Lease {
+    /// For the next exchange. Call it once the response has ended well.
+    pub(crate) fn give_back(self) {
+        match self {
+            Self::Exclusive(connection) => connection.give_back(),
+            Self::Shared { .. } => {}
+        }
+    }
+
+    /// The connection has become a raw one, whose ends are held by a tunnel.
+    pub(crate) fn let_go(self) {
+        if let Self::Exclusive(mut exclusive) = self {
+            exclusive.connection.driver = None;
+        }
+    }
+}
+
+impl Exclusive {
     pub(super) fn new(
         connection: Http1,
         target: Arc<Target>,
@@ -171,8 +194,7 @@ impl Lease {
         self
     }
 
-    /// For the next exchange. Call it once the response has ended well.
-    pub(crate) fn give_back(self) {
+    fn give_back(self) {
         if !self.reusable {
             return;
         }
@@ -181,11 +203,6 @@ impl Lease {
         } else if !self.connection.sender.is_closed() {
             tokio::spawn(self.settle());
         }
-    }
-
-    /// The connection has become a raw one, whose ends are held by a tunnel.
-    pub(crate) fn let_go(mut self) {
-        self.connection.driver = None;
     }
 
     /// Waits until the connection has noticed that the response is over, and until the request's

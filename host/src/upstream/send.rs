@@ -12,7 +12,10 @@ use tokio::time::{sleep_until, timeout_at};
 
 use super::{
     Upstream, UpstreamError,
-    pool::{Connection, Lease, Target},
+    connect::MAX_RESPONSE_HEAD,
+    pool::{Connection, Exclusive, Lease, Target},
+    shared::Http2,
+    upload::Upload,
 };
 use crate::{
     body::{Body, Progress},
@@ -30,10 +33,10 @@ pub(crate) struct Patience {
     pub(crate) progress: Option<Arc<Progress>>,
 }
 
-/// The response, with the connection that it comes on where that is exclusive.
+/// The response, with the connection that it comes on.
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
-    pub(crate) lease: Option<Lease>,
+    pub(crate) lease: Lease,
 }
 
 /// A request that came back unsent, or whose connection died under it.
@@ -67,7 +70,7 @@ impl Upstream {
     }
 
     /// A response body under this upstream's idle time-out.
-    pub(crate) fn body(&self, incoming: Incoming, lease: Option<Lease>) -> Body {
+    pub(crate) fn body(&self, incoming: Incoming, lease: Lease) -> Body {
         Body::upstream(incoming, self.config.idle_timeout, lease)
     }
 
@@ -85,16 +88,17 @@ impl Upstream {
         let started = Instant::now();
         let mut request = request;
         let mut refused: Vec<SocketAddr> = Vec::new();
-        let mut fresh = false;
+        let mut after = None;
         loop {
             let target = self.pick(&refused).ok_or(UpstreamError::Unresolved)?;
-            let kept = if fresh { None } else { target.take() };
+            let kept = target.take(after);
             let reused = kept.is_some();
             let connection = match kept {
                 Some(connection) => connection,
                 // Boxed: it is large, and most requests need none.
-                None => match Box::pin(self.connect(&target, patience.deadline)).await {
+                None => match Box::pin(self.obtain(&target, patience.deadline, after)).await {
                     Ok(connection) => connection,
+                    Err(error @ UpstreamError::Full { .. }) => return Err(error),
                     Err(error) => {
                         refused.push(target.address);
                         if refused.len() >= MAX_REFUSALS || !self.has_other_than(&refused) {
@@ -115,7 +119,7 @@ impl Upstream {
                 (Err(Failed::Sent(UpstreamError::Closed { .. })), Some(copy)) => copy.request(),
                 (Err(Failed::Unsent(_, error) | Failed::Sent(error)), _) => return Err(error),
             };
-            fresh = true;
+            after = Some(Instant::now());
         }
     }
 
@@ -130,25 +134,32 @@ impl Upstream {
         match connection {
             Connection::Http1(mut connection) => {
                 *request.version_mut() = Version::HTTP_11;
+                forwarding::bind_te(request.headers_mut());
                 let sending = connection.sender.try_send_request(request);
-                let response = self.head(sending, address, patience).await?;
+                let response = self.head(sending, |body| body, address, patience).await?;
                 let (target, config) = (Arc::clone(target), Arc::clone(&self.config));
-                let lease = Lease::new(connection, target, config, patience.progress.clone());
+                let lease = Exclusive::new(connection, target, config, patience.progress.clone());
                 // Who frames a message twice (RFC 9112 §6.3) is not asked again on this connection.
                 let doubtful = response.headers().contains_key(TRANSFER_ENCODING)
                     && response.headers().contains_key(CONTENT_LENGTH);
                 let lease = if doubtful { lease.not_again() } else { lease };
-                Ok(Answer { response, lease: Some(lease) })
+                Ok(Answer { response, lease: Lease::Exclusive(lease) })
             }
-            Connection::Http2(mut sender) => {
+            Connection::Http2(Http2 { mut sender, place }) => {
                 *request.version_mut() = Version::HTTP_2;
                 self.for_http2(&mut request);
+                let place = Arc::new(place);
+                let request = request.map(|body| Upload::new(body, Arc::clone(&place)));
                 let sending = sender.try_send_request(request);
-                let sent = self.head(sending, address, patience).await;
-                if let Err(Failed::Sent(UpstreamError::TimedOut { .. })) = &sent {
-                    target.distrust();
+                let sent = self.head(sending, Upload::into_body, address, patience).await;
+                if let Err(
+                    Failed::Unsent(..)
+                    | Failed::Sent(UpstreamError::TimedOut { .. } | UpstreamError::Closed { .. }),
+                ) = &sent
+                {
+                    target.distrust(place.streams());
                 }
-                Ok(Answer { response: sent?, lease: None })
+                Ok(Answer { response: sent?, lease: Lease::Shared { _place: place } })
             }
         }
     }
@@ -167,9 +178,10 @@ impl Upstream {
     }
 
     /// The response head, or why there is none.
-    async fn head(
+    async fn head<B>(
         &self,
-        sending: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>>,
+        sending: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>,
+        into_body: impl FnOnce(B) -> Body,
         address: SocketAddr,
         patience: &Patience,
     ) -> Result<Response<Incoming>, Failed> {
@@ -188,12 +200,14 @@ impl Upstream {
                 }
             },
         };
-        sent.map_err(|mut error| match error.take_message() {
+        let sent = sent.map_err(|mut error| match error.take_message() {
             Some(request) => {
-                Failed::Unsent(Box::new(request), failure(address, error.into_error()))
+                let request = Box::new(request.map(into_body));
+                Failed::Unsent(request, failure(address, error.into_error()))
             }
             None => Failed::Sent(failure(address, error.into_error())),
-        })
+        });
+        sent.and_then(|response| bounded(response, address))
     }
 
     /// Ends when the upstream has had its time since the end of the request body, at the exchange's
@@ -225,6 +239,21 @@ impl Upstream {
             sleep_until(deadline.map_or(next, |deadline| deadline.min(next)).into()).await;
         }
     }
+}
+
+/// The HTTP library has such a bound for what it buffers, and reads more at a time.
+fn bounded(
+    response: Response<Incoming>,
+    address: SocketAddr,
+) -> Result<Response<Incoming>, Failed> {
+    // With a colon, a space and the line's end.
+    let lines =
+        response.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let limit = MAX_RESPONSE_HEAD;
+    if lines.sum::<usize>() > limit {
+        return Err(Failed::Sent(UpstreamError::HeadTooLarge { address, limit }));
+    }
+    Ok(response)
 }
 
 fn failure(address: SocketAddr, source: hyper::Error) -> UpstreamError {

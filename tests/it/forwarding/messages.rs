@@ -79,6 +79,58 @@ async fn trailers_pass_both_ways() {
     gateway.stop().await;
 }
 
+/// What a client sends of a body with trailers over HTTP/1.1.
+const CHUNKED: &str = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nte: gzip;q=0.5, trailers\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 42\r\nhost: b\r\nx-forwarded-for: 1.2.3.4\r\nx-unsaid: 1\r\n\r\n";
+
+#[tokio::test]
+async fn trailers_of_http1_pass_both_ways() {
+    let upstream = Upstream::new(async |request| {
+        let headers = request.headers();
+        let told = ["te", "connection", "trailer"].map(|name| headers.get(name).cloned());
+        let body = request.into_body().collect().await.unwrap();
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        let mut response = Response::new(with_trailers());
+        response.headers_mut().insert("trailer", "x-sum".parse().unwrap());
+        let got = format!("{told:?} {trailers:?}");
+        response.headers_mut().insert("x-got", got.parse().unwrap());
+        response
+    })
+    .await;
+    let gateway = before(&upstream, "").await;
+    let reply = gateway.raw_exchange(CHUNKED).await;
+    let told = r#"x-got: [Some("trailers"), Some("te"), Some("x-sum")] {"x-sum": "42"}"#;
+    assert!(reply.contains(told), "{reply}");
+    assert!(reply.contains("\r\ntrailer: x-sum\r\n"), "{reply}");
+    assert!(reply.ends_with("\r\n0\r\nx-sum: 42\r\n\r\n"), "{reply}");
+    // Who does not take trailers is told of none.
+    let reply = gateway.raw_exchange(CHUNKED.replace("te: gzip;q=0.5, trailers", "te: gzip")).await;
+    assert!(reply.contains(r#"x-got: [None, None, Some("x-sum")]"#), "{reply}");
+    assert!(!reply.contains("trailer: "), "{reply}");
+    assert!(reply.ends_with("\r\n0\r\n\r\n"), "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_trailer_that_a_client_must_not_send_does_not_go_on() {
+    let upstream = Upstream::http2(async |request| {
+        let body = request.into_body().collect().await.unwrap();
+        Response::new(full(format!("{:?}", body.trailers())))
+    })
+    .await;
+    let gateway = Gateway::start(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"], protocol: http2 }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+        "#
+    ))
+    .await;
+    // Over HTTP/2 they need no announcement.
+    let reply = gateway.raw_exchange(CHUNKED).await;
+    assert!(reply.contains(r#""x-sum": "42""#) && reply.contains("x-unsaid"), "{reply}");
+    assert!(!reply.contains(r#""host""#) && !reply.contains("1.2.3.4"), "{reply}");
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn trailers_of_http1_reach_a_client_that_takes_them() {
     let upstream = Upstream::new(async |_| {

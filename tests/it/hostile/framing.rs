@@ -152,3 +152,18 @@ async fn chunks_go_on_in_the_gateways_own_framing() {
     assert_eq!(body, "4\r\nbody\r\n0\r\n\r\n");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn chunks_that_are_none_are_a_400_problem_that_says_so() {
+    let upstream = Recorder::scripted(&[AT_END]).await;
+    let gateway = before(&upstream, "").await;
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    for body in ["4\r\nbody\r\nxyz\r\n", "4\r\nbody5\r\n", "fffffffffffffffffff\r\n"] {
+        let mut client = gateway.raw().await;
+        client.send(format!("{head}{body}")).await;
+        let reply = client.response().await;
+        assert_eq!(status(&reply), 400, "{body:?}: {reply}");
+        assert!(reply.contains("the request body is not well-formed"), "{body:?}: {reply}");
+    }
+    gateway.stop().await;
+}

@@ -41,7 +41,6 @@ async fn request_lines_that_are_not_well_formed_are_refused() {
         "GET / http/1.1\r\nhost: a\r\n\r\n",
         "/ HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET /\r\n\r\n",
-        "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n",
     ])
     .await;
@@ -125,5 +124,22 @@ async fn a_refusal_tells_the_client_that_the_connection_is_closed() {
     let gateway = before(&upstream, "").await;
     let reply = gateway.raw_exchange("GET / HTTP/1.1\r\nhost: a\r\nx a: 1\r\n\r\n").await;
     assert!(reply.to_lowercase().contains("connection: close"), "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_method_that_no_route_serves_is_a_405_problem() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "").await;
+    for request in ["CONNECT a:443 HTTP/1.1", "TRACE / HTTP/1.1"] {
+        let mut client = gateway.raw().await;
+        client.send(format!("{request}\r\nhost: a:443\r\n\r\n")).await;
+        let reply = client.response().await;
+        assert_eq!(status(&reply), 405, "{request}: {reply}");
+        assert!(reply.contains("problems/method-not-allowed"), "{request}: {reply}");
+        let allow = "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+        assert!(reply.contains(allow), "{request}: {reply}");
+    }
+    assert_eq!(upstream.all(), "");
     gateway.stop().await;
 }

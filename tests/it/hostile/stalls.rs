@@ -188,3 +188,63 @@ async fn the_time_for_a_block_of_fields_does_not_run_between_requests() {
     drop(client);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn the_end_of_a_response_that_is_not_taken_up_is_reset_too() {
+    let last = "x".repeat(20_000);
+    let gateway = Gateway::start(&format!(
+        r#"
+        workers: 1
+        limits: {{ body_idle: 1s }}
+        routes: [{{ name: all, match: {{ path: /large }}, respond: {{ body: {last} }} }}]
+        telemetry: {{ access_log: {{}} }}
+        "#
+    ))
+    .await;
+    let mut client = gateway.frames(10).await;
+    client.get(1, "/large").await;
+    assert_eq!(client.until(DATA).await.payload.len(), 10);
+    assert_eq!(client.until(RST_STREAM).await.stream, 1);
+    let line = wait::until("a line of the access log", async || {
+        gateway.output().lines().find(|line| line.contains("/large")).map(str::to_owned)
+    })
+    .await;
+    assert!(line.contains("the client took up nothing for 1s"), "{line}");
+
+    // One that opens its window in the end gets all of it.
+    client.get(3, "/large").await;
+    let mut length = client.until(DATA).await.payload.len();
+    client.open(3, 30_000).await;
+    loop {
+        let data = client.until(DATA).await;
+        length += data.payload.len();
+        if data.flags & END_STREAM != 0 {
+            break;
+        }
+    }
+    assert_eq!(length, last.len());
+    drop(client);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_exchange_whose_client_sends_no_more_is_counted_and_logged() {
+    const TIMES: usize = 30;
+    let (upstream, _release) = Upstream::held().await;
+    let gateway = before(&upstream, "", "").await;
+    for _ in 0..TIMES {
+        let mut client = gateway.raw().await;
+        client.send("GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        client.end().await;
+        assert_eq!(client.rest().await, "");
+    }
+    wait::until("a line for each", async || {
+        (gateway.output().lines().count() == TIMES).then_some(())
+    })
+    .await;
+    for line in gateway.output().lines() {
+        assert!(line.contains("\"status\":499,") && line.contains("the client left"), "{line}");
+    }
+    assert_eq!(ended(&gateway).await, TIMES as f64);
+    gateway.stop().await;
+}

@@ -190,3 +190,25 @@ async fn an_upstream_that_does_not_read_a_body_on_is_a_504_problem_and_let_go() 
     assert!(rest.len() < 64 << 20);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_response_head_above_its_bound_is_a_502_problem() {
+    for (length, expected) in [(200_000, 200), (300_000, 502)] {
+        let answer = move |_| async move {
+            let mut response = http::Response::new(full("here"));
+            response.headers_mut().insert("x-long", "x".repeat(length).parse().unwrap());
+            response
+        };
+        let (http1, http2) = (Upstream::new(answer).await, Upstream::http2(answer).await);
+        for (upstream, protocol) in [(http1, "http1"), (http2, "http2")] {
+            let more = format!("protocol: {protocol}");
+            let gateway = before(&format!("\"{upstream}\""), &more).await;
+            let reply = gateway.get("/", &[]).await;
+            assert_eq!(reply.status, expected, "{length} over {protocol}");
+            if expected == 502 {
+                assert_eq!(reply.problem(), "502 upstream-protocol");
+            }
+            gateway.stop().await;
+        }
+    }
+}

@@ -90,7 +90,8 @@ pub(in crate::config) struct TimeoutsFile {
     /// Until a connection is there, its TLS handshake included.
     #[schemars(extend("default" = "2s"))]
     pub(in crate::config) connect: Option<DurationText>,
-    /// From the request's last byte to the response head.
+    /// From the request's last byte to the response head; over HTTP/2 also for a stream to become
+    /// free.
     #[schemars(extend("default" = "30s"))]
     pub(in crate::config) first_byte: Option<DurationText>,
     /// Between two pieces of a response body, and for bytes of a request body to be taken up.

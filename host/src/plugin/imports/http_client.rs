@@ -142,11 +142,14 @@ fn call_error(error: &UpstreamError) -> CallError {
         UpstreamError::Unreachable { source, .. } if source.kind() == ErrorKind::TimedOut => {
             CallError::TimedOut
         }
-        UpstreamError::TimedOut { .. } | UpstreamError::Stalled { .. } => CallError::TimedOut,
+        UpstreamError::Full { .. }
+        | UpstreamError::TimedOut { .. }
+        | UpstreamError::Stalled { .. } => CallError::TimedOut,
         UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => {
             CallError::Unreachable(text)
         }
         UpstreamError::Closed { .. }
+        | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::UnaskedUpgrade => CallError::Protocol(text),
     }

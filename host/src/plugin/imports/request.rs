@@ -255,6 +255,7 @@ pub(super) fn body_error(error: &ReadError) -> BodyError {
         ) => BodyError::TimedOut,
         ReadError::Ended(
             Ended::ClientAborted
+            | Ended::ClientMalformed
             | Ended::ClientStalled { .. }
             | Ended::UpstreamAborted
             | Ended::ComponentAborted

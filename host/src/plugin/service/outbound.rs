@@ -179,9 +179,13 @@ fn told(error: &UpstreamError) -> Error {
             Error::ConnectionTimeout
         }
         UpstreamError::Unreachable { .. } => Error::ConnectionRefused,
+        UpstreamError::Full { .. } => Error::ConnectionLimitReached,
         UpstreamError::TimedOut { .. } => Error::HttpResponseTimeout,
         UpstreamError::Stalled { .. } => Error::ConnectionWriteTimeout,
         UpstreamError::Closed { .. } => Error::ConnectionTerminated,
+        UpstreamError::HeadTooLarge { limit, .. } => {
+            Error::HttpResponseHeaderSectionSize(u32::try_from(*limit).ok())
+        }
         UpstreamError::Protocol { .. } => Error::HttpProtocolError,
         UpstreamError::UnaskedUpgrade => Error::HttpUpgradeFailed,
     }
