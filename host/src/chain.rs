@@ -252,17 +252,22 @@ async fn show_middleware(middleware: &Middleware, place: usize, exchange: &mut E
 /// middleware that has begun to read the body.
 fn passed_by(exchange: &mut Exchange, middleware: &Middleware, failed: Failed) -> bool {
     let Failed { error, is_whole } = failed;
-    log(exchange, middleware.name(), HANDLE, &error);
+    if middleware.service().may_tell_failure() {
+        log(exchange, middleware.name(), HANDLE, &error);
+    }
     if !is_whole {
         let plugin = middleware.name().to_owned();
-        exchange.fail(Error::Plugin { plugin, hook: HANDLE, source: error });
+        exchange.fail_untold(Error::Plugin { plugin, hook: HANDLE, source: error });
     }
     !is_whole
 }
 
 /// Decides what a failure means; true: the exchange has its answer.
 fn failed(exchange: &mut Exchange, plugin: &Use, hook: &'static str, error: HookError) -> bool {
-    log(exchange, plugin.name(), hook, &error);
+    // A quarantine's beginning and its end are in the log; between them it is every exchange.
+    if !matches!(error, HookError::Quarantined { .. }) && plugin.may_tell_failure() {
+        log(exchange, plugin.name(), hook, &error);
+    }
     match plugin.on_error {
         OnError::Skip => false,
         OnError::Reject => {
@@ -274,10 +279,6 @@ fn failed(exchange: &mut Exchange, plugin: &Use, hook: &'static str, error: Hook
 }
 
 fn log(exchange: &Exchange, plugin: &str, hook: &str, error: &HookError) {
-    // Its beginning and its end are in the log; between them it is every exchange.
-    if let HookError::Quarantined { .. } = error {
-        return;
-    }
     tracing::warn!(
         request_id = exchange.id(),
         route = exchange.route_name(),

@@ -29,7 +29,7 @@ use crate::{
     forwarding::X_FORWARDED_PROTO,
     generation::{Generation, Route},
     listener::Client,
-    plugin::{Suspended, Trial},
+    plugin::{Service, Suspended, Trial},
     problem,
     router::Params,
 };
@@ -270,16 +270,33 @@ impl State {
 
     /// Answers with a problem, whatever stood as the answer before.
     pub(crate) fn fail(&mut self, error: Error) {
-        let response = problem::response(&error, self.id());
-        let (request_id, route) = (self.id(), self.route_name());
         // What a client does wrong it can do often: its errors are in the metrics and the access
-        // log, and here only on demand.
-        if response.status().is_client_error() {
-            tracing::debug!(request_id, route, error = %Chain(&error), "answered with a problem");
-        } else {
-            tracing::warn!(request_id, route, error = %Chain(&error), "answered with a problem");
+        // log, and here only on demand. The chain has told of a plugin's failure.
+        if problem::status(&error).is_client_error() || error.is_of_hook() {
+            return self.fail_untold(error);
         }
-        self.response = Some(response);
+        let (request_id, route) = (self.id(), self.route_name());
+        tracing::warn!(request_id, route, error = %Chain(&error), "answered with a problem");
+        self.answer_for(error);
+    }
+
+    /// As [`Self::fail`], where a component is behind it: of its failures only so many are told.
+    pub(crate) fn fail_by(&mut self, service: &Service, error: Error) {
+        match error {
+            Error::Plugin { .. } if !service.may_tell_failure() => self.fail_untold(error),
+            error => self.fail(error),
+        }
+    }
+
+    /// As [`Self::fail`], for what the log gets on demand only.
+    pub(crate) fn fail_untold(&mut self, error: Error) {
+        let (request_id, route) = (self.id(), self.route_name());
+        tracing::debug!(request_id, route, error = %Chain(&error), "answered with a problem");
+        self.answer_for(error);
+    }
+
+    fn answer_for(&mut self, error: Error) {
+        self.response = Some(problem::response(&error, self.id()));
         self.error = Some(error);
     }
 

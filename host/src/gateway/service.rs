@@ -33,7 +33,7 @@ pub(super) async fn answer(
         Ok(response) => exchange.response = Some(response),
         Err(source) => {
             let noted = exchange.request_failure().or_else(|| failure.get());
-            exchange.fail(blame(route, service, noted.as_ref(), source));
+            exchange.fail_by(service, blame(route, service, noted.as_ref(), source));
         }
     }
 }

@@ -87,6 +87,11 @@ impl Drop for Place {
 }
 
 impl Service {
+    /// Whether the log may tell another of its failures now.
+    pub(crate) fn may_tell_failure(&self) -> bool {
+        self.settings.may_tell_failure()
+    }
+
     /// Instantiates the component once, so that one whose start fails is found before it is asked.
     ///
     /// # Errors

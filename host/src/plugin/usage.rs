@@ -10,7 +10,7 @@ use super::{
     component::{Component, Components},
     hook::{HookError, Side},
     limits::RateLimits,
-    log_limit::LogWindow,
+    log_limit::{Failures, LogWindow},
     pool::{Isolation, Lease, Pool},
     quarantine::Quarantine,
     reached::LatestLine,
@@ -70,6 +70,7 @@ pub(crate) struct Settings {
     pub(super) limit_decisions: Option<IntCounterVec>,
     pub(super) limits_reached: Option<IntCounterVec>,
     pub(super) latest_line: LatestLine,
+    pub(super) failures: Failures,
 }
 
 /// What all uses share; it outlives generations.
@@ -157,6 +158,7 @@ impl Use {
             limit_decisions: Some(metrics.limit_decisions.clone()),
             limits_reached: Some(metrics.plugin_limits_reached.clone()),
             latest_line: LatestLine::default(),
+            failures: Failures::default(),
         });
         let engine = components.engine().clone();
         let mut pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
@@ -181,6 +183,11 @@ impl Use {
 
     pub(crate) fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Whether the log may tell another of its failures now.
+    pub(crate) fn may_tell_failure(&self) -> bool {
+        self.settings.may_tell_failure()
     }
 
     pub(crate) fn wants_request(&self) -> bool {
@@ -345,6 +352,7 @@ impl Settings {
             limit_decisions: None,
             limits_reached: None,
             latest_line: LatestLine::default(),
+            failures: Failures::default(),
         }
     }
 }
