@@ -51,7 +51,7 @@ impl Upstream {
     /// A connection where none is kept: a new one, or over HTTP/2 the first that has room, where one
     /// is being made already or there are as many as there may be.
     ///
-    /// `after`: none that was made before.
+    /// `after`: none that was made before. Gives too whether others have had it before.
     ///
     /// # Errors
     ///
@@ -61,9 +61,9 @@ impl Upstream {
         target: &Arc<Target>,
         deadline: Option<Instant>,
         after: Option<Instant>,
-    ) -> Result<Connection, UpstreamError> {
+    ) -> Result<(Connection, bool), UpstreamError> {
         if !self.shares(target) {
-            return self.connect(target, deadline).await;
+            return Ok((self.connect(target, deadline).await?, false));
         }
         let limit = self.config.first_byte_timeout;
         let until = Instant::now() + limit;
@@ -76,14 +76,14 @@ impl Upstream {
             // Before the look, or a change between the look and the wait would be missed.
             changed.as_mut().enable();
             if let Some(connection) = target.take(after) {
-                return Ok(connection);
+                return Ok((connection, true));
             }
             if target.shared().failures().0 != failures {
                 let source = io::Error::other(target.shared().failures().1.to_owned());
                 return Err(UpstreamError::Unreachable { address, source });
             }
             if target.shared().may_open() {
-                return self.connect_for_all(target, deadline).await;
+                return Ok((self.connect_for_all(target, deadline).await?, false));
             }
             let waited = timeout_at(until.into(), changed).await;
             waited.map_err(|_| UpstreamError::Full { address, limit })?;

@@ -91,13 +91,11 @@ impl Upstream {
         let mut after = None;
         loop {
             let target = self.pick(&refused).ok_or(UpstreamError::Unresolved)?;
-            let kept = target.take(after);
-            let reused = kept.is_some();
-            let connection = match kept {
-                Some(connection) => connection,
+            let (connection, reused) = match target.take(after) {
+                Some(connection) => (connection, true),
                 // Boxed: it is large, and most requests need none.
                 None => match Box::pin(self.obtain(&target, patience.deadline, after)).await {
-                    Ok(connection) => connection,
+                    Ok(obtained) => obtained,
                     Err(error @ UpstreamError::Full { .. }) => return Err(error),
                     Err(error) => {
                         refused.push(target.address);
@@ -108,14 +106,16 @@ impl Upstream {
                     }
                 },
             };
-            let copy = if reused { Copy::of(&request) } else { None };
+            // Once: an upstream that closes every connection would be asked for ever.
+            let again = reused && after.is_none();
+            let copy = if again { Copy::of(&request) } else { None };
             let sent = self.send_on(connection, request, &target, &patience).await;
             request = match (sent, copy) {
                 (Ok(answer), _) => {
                     self.observe(answer.response.status(), started.elapsed());
                     return Ok(answer);
                 }
-                (Err(Failed::Unsent(request, _)), _) if reused => *request,
+                (Err(Failed::Unsent(request, _)), _) if again => *request,
                 (Err(Failed::Sent(UpstreamError::Closed { .. })), Some(copy)) => copy.request(),
                 (Err(Failed::Unsent(_, error) | Failed::Sent(error)), _) => return Err(error),
             };
@@ -167,6 +167,10 @@ impl Upstream {
     /// HTTP/2 has the authority in the target, and no `host` (RFC 9113 §8.3.1).
     fn for_http2(&self, request: &mut Request<Body>) {
         let host = request.headers_mut().remove(HOST);
+        // It has come back unsent from another connection.
+        if host.is_none() && request.uri().authority().is_some() {
+            return;
+        }
         let authority = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("upstream");
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
