@@ -6,6 +6,7 @@ mod status;
 
 use std::{
     convert::Infallible,
+    io,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
@@ -27,12 +28,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 use self::connections::{Activity, Connections};
 use crate::{
-    config::{self, Secret},
+    config::{self, Secret, Secrets},
     gateway::Gateway,
     generation::Generation,
     plugin::Shared,
     reload::{Status, Triggers},
-    server::Failed,
     telemetry::Metrics,
 };
 
@@ -63,11 +63,10 @@ struct Endpoints {
 }
 
 impl Admin {
-    pub(crate) fn bind(config: &config::Admin) -> Result<Self, Failed> {
-        let failed = |source| Failed::Bind { address: config.address, source };
-        let socket = std::net::TcpListener::bind(config.address).map_err(failed)?;
-        socket.set_nonblocking(true).map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
+    pub(crate) fn bind(config: &config::Admin) -> io::Result<Self> {
+        let socket = std::net::TcpListener::bind(config.address)?;
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
         Ok(Self { socket, address, token: config.token.clone() })
     }
 
@@ -152,13 +151,16 @@ impl Endpoints {
             ("/readyz", &Method::GET | &Method::HEAD) => self.ready(),
             ("/metrics", &Method::GET | &Method::HEAD) => self.metrics(),
             ("/status", &Method::GET | &Method::HEAD) => self.status(),
+            ("/config", &Method::GET | &Method::HEAD) => self.config(&request),
             ("/reload", &Method::POST) => self.reload(&request).await,
             ("/cache/purge", &Method::POST) => self.purge(request).await,
             ("/reload" | "/cache/purge", _) => not_allowed("POST"),
-            ("/livez" | "/readyz" | "/metrics" | "/status", _) => not_allowed("GET, HEAD"),
+            ("/livez" | "/readyz" | "/metrics" | "/status" | "/config", _) => {
+                not_allowed("GET, HEAD")
+            }
             _ => text(
                 StatusCode::NOT_FOUND,
-                "there are /livez, /readyz, /metrics, /status, POST /reload and POST /cache/purge\n",
+                "there are /livez, /readyz, /metrics, /status, /config, POST /reload and POST /cache/purge\n",
             ),
         }
     }
@@ -213,6 +215,16 @@ impl Endpoints {
         let status =
             status::of(&self.gateway.current(), last.as_ref(), draining, self.started.elapsed());
         json(StatusCode::OK, &status)
+    }
+
+    /// What the running generation does by default is in it, and no secret is. It tells more than
+    /// names all the same.
+    fn config(&self, request: &Request<Incoming>) -> Reply {
+        if !self.is_authorized(request) {
+            return unauthorized();
+        }
+        let config = &self.gateway.current().config;
+        json(StatusCode::OK, &config::effective(config, Secrets::Masked))
     }
 
     async fn reload(&self, request: &Request<Incoming>) -> Reply {

@@ -38,6 +38,7 @@ use self::{
 };
 use crate::{
     config::{self, Document, Fault, Pointer},
+    disk::{self, CacheFolder},
     generation::Builder,
     plugin::{Component, Shared, Stated, Time},
     server,
@@ -54,7 +55,7 @@ pub(crate) struct Options {
     /// Only cases whose name has this in it.
     pub(crate) filter: Option<String>,
     /// The folder for compiled plugins.
-    pub(crate) cache: Option<PathBuf>,
+    pub(crate) cache: Option<CacheFolder>,
 }
 
 /// How a case ended.
@@ -108,8 +109,7 @@ pub(crate) fn test(
 }
 
 fn read(path: &Path) -> Result<(Document, File), Vec<Fault>> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| vec![Fault::unreadable(path, &error)])?;
+    let text = disk::read_text(path).map_err(|error| vec![Fault::unreadable(path, &error)])?;
     let (document, file) = config::other::read::<File>(&text, path)?;
     let faults = check::faults(&document, &file);
     if faults.is_empty() { Ok((document, file)) } else { Err(faults) }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod diff;
 mod explain;
 mod plugin;
 mod run;
@@ -15,10 +16,22 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::{config::other, disk::CacheFolder};
+
+const FIRST_STEPS: &str =
+    "First steps: write `tollgate.yaml`, see what is wrong with it by `tollgate validate`, start by
+`tollgate run`. Exit codes: 0 well, 1 a fault or failure, 2 wrong use.
+Documentation: https://github.com/tollgate-gateway/tollgate";
+
+const COMPLETIONS: &str = "Where shells look for them:
+  tollgate completions bash > ~/.local/share/bash-completion/completions/tollgate
+  tollgate completions zsh > \"${fpath[1]}/_tollgate\"
+  tollgate completions fish > ~/.config/fish/completions/tollgate.fish";
+
 /// A programmable API gateway: TLS, routes and upstreams in a lean host, every policy a
 /// WebAssembly component, swapped while traffic flows.
 #[derive(Parser)]
-#[command(name = "tollgate", version, max_term_width = 100)]
+#[command(name = "tollgate", version, max_term_width = 100, after_help = FIRST_STEPS)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -28,19 +41,25 @@ struct Arguments {
 enum Command {
     /// Run the gateway. SIGTERM or SIGINT drains, a second one ends it; SIGHUP reloads
     Run(run::Arguments),
-    /// Check a configuration and all its plugins; exit 0 or 1
+    /// Check a configuration with its plugins, certificates and other files, and tell every fault
     Validate(validate::Arguments),
     /// Tell which route takes a request, and what happens to it; sends nothing
     Explain(explain::Arguments),
+    /// Tell what another configuration would change: routes, upstreams, plugins and the rest
+    Diff(diff::Arguments),
     /// Print the JSON Schema of the configuration, with that of every plugin
     Schema(schema::Arguments),
-    /// Work with plugins
+    /// Make, build, test, measure, push and pull plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Print the version
     Version,
     /// Print completions for a shell
-    Completions { shell: Shell },
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Which configuration.
@@ -63,6 +82,15 @@ struct CacheArgument {
     /// Folder for compiled and fetched plugins [default: tollgate in the user's cache folder]
     #[arg(long, env = "TOLLGATE_CACHE", value_name = "FOLDER")]
     cache: Option<PathBuf>,
+    /// Bytes that are kept there; what was not used for the longest time makes room
+    #[arg(
+        long,
+        env = "TOLLGATE_CACHE_SIZE",
+        value_name = "SIZE",
+        default_value = "1GiB",
+        value_parser = size
+    )]
+    cache_size: u64,
     /// Compile and fetch every plugin at each start
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
@@ -71,12 +99,17 @@ struct CacheArgument {
 impl CacheArgument {
     /// Every component is compiled.
     fn none() -> Self {
-        Self { cache: None, no_cache: true }
+        Self { cache: None, cache_size: 0, no_cache: true }
     }
 
-    fn folder(self) -> Option<PathBuf> {
-        if self.no_cache { None } else { self.cache.or_else(default_cache) }
+    fn folder(self) -> Option<CacheFolder> {
+        let path = if self.no_cache { None } else { self.cache.or_else(default_cache) };
+        path.map(|path| CacheFolder { path, max_bytes: self.cache_size })
     }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    other::size(text).map_err(|error| error.to_string())
 }
 
 /// By the XDG base directory specification.
@@ -95,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => arguments.run(),
         Command::Validate(arguments) => arguments.run(),
         Command::Explain(arguments) => arguments.run(),
+        Command::Diff(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Plugin(command) => command.run(),
         Command::Version => print(&format!("tollgate {}\n", env!("CARGO_PKG_VERSION"))),
@@ -130,7 +164,7 @@ fn check_exists(config: &Path) -> Outcome {
         return Ok(());
     }
     Err(format!(
-        "{}: no such file; name the configuration with `--config FILE` or TOLLGATE_CONFIG",
+        "{}: there is no such file; name the configuration by `--config FILE` or TOLLGATE_CONFIG",
         config.display()
     ))
 }

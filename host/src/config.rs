@@ -5,6 +5,7 @@ mod alternatives;
 mod check;
 mod containment;
 mod document;
+mod effective;
 mod fault;
 mod file;
 pub(crate) mod other;
@@ -31,17 +32,21 @@ use std::{
 use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
 use ipnet::IpNet;
 
-use crate::{registry::Reference, router::Match};
+use crate::{disk, registry::Reference, router::Match};
 
-pub(crate) use self::fault::sort as sort_faults;
 pub use self::{
     containment::{AbortOn, Canary, Isolation, Quarantine},
     document::Document,
     fault::{Fault, Faults},
-    plugin_config::plugin_config_faults,
+    plugin_config::{PluginConfigFaults, plugin_config_faults},
     pointer::{Place, Pointer, Step},
     registries::{Registry, Source},
     template::{BadTemplate, Template},
+};
+pub(crate) use self::{
+    effective::{Secrets, effective},
+    fault::sort as sort_faults,
+    units::written_size,
 };
 
 /// Everything one generation of the gateway is built from.
@@ -79,6 +84,8 @@ pub struct Config {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Listener {
+    /// Where it stands in the file.
+    pub at: Pointer,
     pub address: SocketAddr,
     pub tls: Option<ListenerTls>,
     /// Every request is sent to https; of cleartext listeners only.
@@ -95,6 +102,8 @@ pub struct RedirectToHttps {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ListenerTls {
+    /// Where it stands in the file.
+    pub at: Pointer,
     /// At least one; the first is for clients whose server name fits none.
     pub certificates: Vec<CertificateFiles>,
     pub client_ca: Option<PathBuf>,
@@ -104,6 +113,8 @@ pub struct ListenerTls {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CertificateFiles {
+    /// Where the table with both stands in the file.
+    pub at: Pointer,
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
@@ -364,6 +375,8 @@ pub enum Protocol {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UpstreamTls {
+    /// Where it stands in the file.
+    pub at: Pointer,
     /// Name to verify and to send; `None`: each endpoint's host.
     pub server_name: Option<String>,
     /// Authorities to trust; `None`: the system's.
@@ -505,7 +518,7 @@ pub fn examine(path: &Path) -> (Option<Config>, Vec<Fault>) {
 }
 
 fn examine_noting(path: &Path, note: &dyn Fn(&Path)) -> (Option<Config>, Vec<Fault>) {
-    match std::fs::read_to_string(path) {
+    match disk::read_text(path) {
         Ok(text) => examine_text(&text, path, note),
         Err(error) => (None, vec![Fault::unreadable(path, &error)]),
     }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use http::{HeaderMap, Method, Uri, header::HOST};
 
 use crate::{
-    config::{Config, OnError, Route, Use},
+    config::{Config, Isolation, OnError, Route, Use, UseLimits, written_size},
     router::{Head, NoRoute, Params, Router, normalise},
 };
 
@@ -95,7 +95,8 @@ fn tell_route(text: &mut String, config: &Config, route: &Route, head: &Head<'_>
     action::tell(text, config, route, head.path, params);
     let timeout = match route.timeout {
         Some(timeout) => format!("{timeout:?} for the whole exchange"),
-        None => "60s until the response head, none for the body".to_owned(),
+        None if route.plugins.is_empty() => "none for the whole exchange".to_owned(),
+        None => "none for the whole exchange; 60s each way for the plugins together".to_owned(),
     };
     line(text, "timeout", &timeout);
 }
@@ -122,16 +123,56 @@ fn tell_use(text: &mut String, config: &Config, position: usize, use_: &Use) {
     grants.extend(use_.grants.cache.then(|| "cache".to_owned()));
     let grants = if grants.is_empty() { "nothing".to_owned() } else { grants.join("; ") };
     line(text, "", &format!("   may use: {grants}"));
-    let limits = &use_.limits;
-    let limits = format!(
-        "   limits: cpu {:?}, memory {}, body {}, {} instances, {} calls",
+    tell_limits(text, &use_.limits, Subject::Plugin);
+    tell_containment(text, use_);
+}
+
+/// Whose limits are told: not every one is a component's.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Subject {
+    Plugin,
+    Component,
+}
+
+/// By their names in the file.
+fn tell_limits(text: &mut String, limits: &UseLimits, subject: Subject) {
+    let of_run = format!(
+        "cpu {:?}, timeout {:?}, memory {}, table {}",
         limits.cpu,
-        bytes(limits.memory as u64),
-        bytes(limits.max_body),
-        limits.max_instances,
-        limits.calls
+        limits.timeout,
+        written_size(limits.memory as u64),
+        limits.table
     );
-    line(text, "", &limits);
+    line(text, "", &format!("   limits: {of_run}"));
+    let UseLimits { max_instances, calls, log_lines, .. } = limits;
+    let of_use = format!("max_instances {max_instances}, calls {calls}, log_lines {log_lines}/s");
+    line(text, "", &format!("           {of_use}"));
+    if subject == Subject::Plugin {
+        let of_exchange = format!(
+            "max_body {}, attributes {}, attribute_bytes {}, series {}",
+            written_size(limits.max_body),
+            limits.attributes,
+            written_size(limits.attribute_bytes as u64),
+            limits.series
+        );
+        line(text, "", &format!("           {of_exchange}"));
+    }
+}
+
+/// What is not as by default.
+fn tell_containment(text: &mut String, use_: &Use) {
+    if use_.isolation == Isolation::Request {
+        line(text, "", "   isolation: a fresh instance for each hook");
+    }
+    if use_.quarantine.is_none() {
+        line(text, "", "   quarantine: none");
+    }
+    if let Some(canary) = &use_.canary {
+        let share = (canary.share * 10_000.0).round() / 100.0;
+        let kind = if canary.shadow { "as a shadow, which only watches" } else { "instead of it" };
+        let component = &canary.component;
+        line(text, "", &format!("   canary: {component} for {share}% of the clients, {kind}"));
+    }
 }
 
 /// Those that come closest first: routes of the same host and path, then of the same path.
@@ -165,16 +206,6 @@ fn lines(text: &mut String, name: &str, values: impl Iterator<Item = String>) {
     for (position, value) in values.enumerate() {
         line(text, if position == 0 { name } else { "" }, &value);
     }
-}
-
-/// `64MiB`, or bytes where no unit fits evenly.
-fn bytes(count: u64) -> String {
-    for (unit, size) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
-        if count >= size && count.is_multiple_of(size) {
-            return format!("{}{unit}", count / size);
-        }
-    }
-    format!("{count}B")
 }
 
 #[cfg(test)]

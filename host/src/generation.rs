@@ -3,7 +3,9 @@
 
 mod build;
 mod canary;
+mod check;
 mod components;
+mod refusal;
 mod services;
 
 use std::{
@@ -17,6 +19,7 @@ use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
 use crate::{
     chain::Chain,
     config::{Config, PathRewrite, Template},
+    disk::InUse,
     plugin::{Service, Use},
     reload::Stamps,
     router::Router,
@@ -41,6 +44,8 @@ pub(crate) struct Generation {
     pub(crate) access_log: Option<AccessLog>,
     /// Of requests that no route takes.
     pub(crate) unrouted: RouteMetrics,
+    /// Artifacts from registries that it is made of.
+    pub(crate) _artifacts: Vec<InUse>,
     /// Of each listener, in the configuration's order; `None`: cleartext.
     pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
 }

@@ -10,6 +10,8 @@ pub mod config;
 pub mod server;
 mod worker;
 mod clock;
+pub mod disk;
+mod tls;
 mod listener;
 mod gateway;
 mod exchange;
@@ -31,6 +33,7 @@ mod reload;
 mod telemetry;
 mod admin;
 pub mod explain;
+mod diff;
 mod cases;
 mod project;
 #[doc(hidden)]

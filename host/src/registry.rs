@@ -33,7 +33,10 @@ pub(crate) use self::{
     lock::Lock,
     push::{Loaded, Publication, built_at, push},
 };
-use crate::config::Registry;
+use crate::{
+    config::Registry,
+    disk::{CacheFolder, InUse},
+};
 
 /// For one artifact, all tries together: a reload waits for it.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -50,7 +53,7 @@ pub(crate) type Access = BTreeMap<String, Registry>;
 
 /// Fetches components, for as long as the process runs.
 pub(crate) struct Registries {
-    cache: Option<PathBuf>,
+    cache: Option<CacheFolder>,
     /// Opened by the first component that needs it.
     store: OnceCell<Store>,
     /// Pins that no file could take.
@@ -67,6 +70,8 @@ pub(crate) struct Fetched {
     pub(crate) digest: Digest,
     /// Of the artifact that they came in: what references name.
     pub(crate) artifact: Digest,
+    /// All that it was made of, which stays on disk for as long as this is held.
+    pub(crate) in_use: Vec<InUse>,
 }
 
 /// What to fetch: a reference, and the digest that its tag is pinned to.
@@ -75,8 +80,8 @@ pub(crate) type Wanted<'w> = (&'w Reference, Option<Digest>);
 impl Registries {
     /// `cache`: the folder in which artifacts are kept; `None`: for as long as the process runs only.
     /// `offline`: nothing is fetched, what is kept has to do.
-    pub(crate) fn new(cache: Option<&Path>, offline: bool) -> Self {
-        let cache = cache.map(Path::to_owned);
+    pub(crate) fn new(cache: Option<&CacheFolder>, offline: bool) -> Self {
+        let cache = cache.cloned();
         Self { cache, store: OnceCell::new(), unsaved: Mutex::default(), offline }
     }
 
@@ -108,13 +113,14 @@ impl Registries {
         (reference, pin): Wanted<'_>,
         access: &Access,
     ) -> Result<Fetched, Error> {
-        let store = self.store.get_or_try_init(async || Store::open(self.cache.as_deref())).await?;
+        let store = self.store.get_or_try_init(async || Store::open(self.cache.as_ref())).await?;
         let source = Source {
             store,
             reference,
             access: access.get(reference.registry()),
             offline: self.offline,
             client: OnceCell::new(),
+            in_use: Mutex::default(),
         };
         let fetched = timeout(PATIENCE, source.component(pin)).await;
         fetched
@@ -137,7 +143,7 @@ impl Registries {
 
     /// A file beside the kept artifacts that belongs to the file at `path`.
     pub(crate) fn beside(&self, path: &Path) -> Option<PathBuf> {
-        let folder = self.cache.as_deref()?;
+        let folder = &self.cache.as_ref()?.path;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let name = Digest::of(path.as_os_str().as_encoded_bytes());
         Some(folder.join("locks").join(format!("{}.lock", name.hex())))
@@ -151,6 +157,8 @@ struct Source<'s> {
     access: Option<&'s Registry>,
     offline: bool,
     client: OnceCell<Client>,
+    /// The blobs so far.
+    in_use: Mutex<Vec<InUse>>,
 }
 
 impl Source<'_> {
@@ -175,11 +183,26 @@ impl Source<'_> {
                 let (bytes, _) = self.blob(&blob).await?;
                 let component = archive::plugin(&bytes, packing)?;
                 let digest = Digest::of(&component);
-                let file = self.store.put(&digest, &component)?;
+                let file = self.keep(&digest, &component)?;
                 (digest, file)
             }
         };
-        Ok(Fetched { file, digest, artifact })
+        let in_use = std::mem::take(&mut *self.in_use.lock());
+        Ok(Fetched { file, digest, artifact, in_use })
+    }
+
+    /// A blob that the store has; it is in use from now on.
+    fn kept(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let (bytes, in_use) = self.store.get(digest)?;
+        self.in_use.lock().push(in_use);
+        Some(bytes)
+    }
+
+    /// Puts a blob into the store; it is in use from now on.
+    fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<PathBuf, Error> {
+        let in_use = self.store.put(digest, bytes)?;
+        self.in_use.lock().extend(in_use);
+        Ok(self.store.path(digest))
     }
 
     /// What the tag means now, by the registry.
@@ -189,17 +212,17 @@ impl Source<'_> {
         }
         let manifest = self.client().await?.manifest(None).await?;
         let digest = Digest::of(&manifest);
-        self.store.put(&digest, &manifest)?;
+        self.keep(&digest, &manifest)?;
         Ok(digest)
     }
 
     async fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Error> {
-        if let Some(kept) = self.store.get(digest) {
+        if let Some(kept) = self.kept(digest) {
             return Ok(kept);
         }
         let client = self.for_missing(digest).await?;
         let manifest = client.manifest(Some(digest)).await?;
-        self.store.put(digest, &manifest)?;
+        self.keep(digest, &manifest)?;
         Ok(manifest)
     }
 
@@ -207,12 +230,12 @@ impl Source<'_> {
         if blob.size > MAX_COMPONENT {
             return Err(Error::TooLarge { most: MAX_COMPONENT });
         }
-        if let Some(kept) = self.store.get(&blob.digest) {
+        if let Some(kept) = self.kept(&blob.digest) {
             return Ok((kept, self.store.path(&blob.digest)));
         }
         let client = self.for_missing(&blob.digest).await?;
         let bytes = client.blob(blob).await?;
-        let file = self.store.put(&blob.digest, &bytes)?;
+        let file = self.keep(&blob.digest, &bytes)?;
         Ok((bytes, file))
     }
 

@@ -19,7 +19,7 @@ use tokio::{
 use self::files::Files;
 pub(crate) use self::stamps::Stamps;
 use crate::{
-    config::Pointer,
+    config::{Config, Pointer},
     gateway::Gateway,
     generation::{Builder, Draft, Failure, Generation},
     server::{Failed, runtime},
@@ -233,14 +233,24 @@ async fn gather(
 
 /// Sockets are bound and threads made at the start: other ones need another start.
 fn same_start(current: &Generation, next: Generation) -> Result<Generation, Failure> {
-    let addresses = |generation: &Generation| {
-        let listeners = &generation.config.listeners;
-        listeners.iter().map(|l| (l.address, l.tls.is_some())).collect::<Vec<_>>()
+    let changed = fixed_at_start(&current.config, &next.config);
+    if changed.is_empty() {
+        return Ok(next);
+    }
+    let fault = |at: Pointer| {
+        next.config.document.fault(&at, "cannot change while the gateway runs; restart it")
     };
-    let (old, new) = (&current.config, &next.config);
+    Err(Failure(changed.into_iter().map(fault).collect()))
+}
+
+/// What no reload can bring from `old` to `new`.
+pub(crate) fn fixed_at_start(old: &Config, new: &Config) -> Vec<Pointer> {
+    let addresses = |config: &Config| {
+        config.listeners.iter().map(|l| (l.address, l.tls.is_some())).collect::<Vec<_>>()
+    };
     let root = Pointer::default();
     let fixed = [
-        (addresses(current) != addresses(&next), root.key("listeners")),
+        (addresses(old) != addresses(new), root.key("listeners")),
         (old.admin != new.admin, root.key("admin")),
         (old.workers != new.workers, root.key("workers")),
         (
@@ -253,12 +263,5 @@ fn same_start(current: &Generation, next: Generation) -> Result<Generation, Fail
             root.key("telemetry").key("log"),
         ),
     ];
-    let changed: Vec<_> = fixed.into_iter().filter(|(changed, _)| *changed).collect();
-    if changed.is_empty() {
-        return Ok(next);
-    }
-    let fault = |(_, at): (bool, Pointer)| {
-        next.config.document.fault(&at, "cannot change while the gateway runs; restart it")
-    };
-    Err(Failure(changed.into_iter().map(fault).collect()))
+    fixed.into_iter().filter_map(|(is_changed, at)| is_changed.then_some(at)).collect()
 }

@@ -1,10 +1,10 @@
 //! The process: starts everything in order, runs until it is told to stop, drains.
 
+mod addresses;
 mod signals;
 mod workers;
 
 use std::{
-    io,
     net::SocketAddr,
     num::NonZeroUsize,
     path::PathBuf,
@@ -20,11 +20,10 @@ use tokio::sync::watch;
 
 use self::signals::Signals;
 use crate::{
-    admin::Admin,
     config::Config,
+    disk::CacheFolder,
     gateway::Gateway,
     generation::{Builder, Draft, Failure},
-    listener::Sockets,
     plugin::{Components, Engine, Shared, Time},
     registry::Registries,
     reload::{self, Reloader},
@@ -37,7 +36,7 @@ use crate::{
 pub struct Options {
     pub config: PathBuf,
     /// The folder for compiled and fetched plugins; `None`: each start compiles and fetches.
-    pub cache: Option<PathBuf>,
+    pub cache: Option<CacheFolder>,
     /// Registries are not asked.
     pub offline: bool,
     /// Stands in for `telemetry.log.level`.
@@ -50,8 +49,9 @@ pub enum Failed {
     /// One line for each fault.
     #[error("{0}")]
     Config(String),
-    #[error("cannot listen on {address}: {source}")]
-    Bind { address: SocketAddr, source: io::Error },
+    /// One line for each address that cannot be had.
+    #[error("{0}")]
+    Bind(String),
     #[error("cannot start: {0}")]
     Start(String),
 }
@@ -80,12 +80,11 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     builder.shared.resize(&config);
     builder.metrics.start_time.set(now());
 
-    let sockets = bind(&config, builder.workers)?;
+    let (sockets, admin) = addresses::bind(&config, builder.workers)?;
     let (metrics, workers) = (Arc::clone(&builder.metrics), builder.workers);
     let shared = Arc::clone(&builder.shared);
     let gateway = Arc::new(Gateway::new(generation));
     let (stop, stopped) = watch::channel(None);
-    let admin = Admin::bind(&config.admin)?;
     let listening = Listening {
         listeners: config
             .listeners
@@ -153,9 +152,10 @@ pub(crate) fn builder_with(options: &Options, time: Time) -> Result<Builder, Fai
     let engine = engine.with_time(time.clone());
     let metrics = Metrics::new().map_err(|error| Failed::Start(error.to_string()))?;
     Ok(Builder {
-        components: Components::new(engine, options.cache.as_deref())
+        components: Components::new(engine, options.cache.as_ref())
             .counting(&metrics.components_made),
-        registries: Registries::new(options.cache.as_deref(), options.offline),
+        registries: Registries::new(options.cache.as_ref(), options.offline),
+        cache: options.cache.clone(),
         shared: Arc::new(Shared::new(&metrics, &time)),
         metrics: Arc::new(metrics),
         resolver: Resolver::new(),
@@ -174,13 +174,6 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
 fn start_log(options: &Options, config: &Config) {
     let level = options.log.as_deref().unwrap_or(&config.telemetry.log_level);
     telemetry::init_log(level, config.telemetry.log_format);
-}
-
-fn bind(config: &Config, workers: usize) -> Result<Vec<Sockets>, Failed> {
-    let bind = |address| {
-        Sockets::bind(address, workers).map_err(|source| Failed::Bind { address, source })
-    };
-    config.listeners.iter().map(|listener| bind(listener.address)).collect()
 }
 
 fn now() -> f64 {

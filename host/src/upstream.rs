@@ -26,13 +26,12 @@ use http::HeaderValue;
 use prometheus::Histogram;
 
 use self::{pool::Target, schedule::Schedule, tls::Tls};
-use crate::{config, telemetry::Metrics};
+use crate::{config, telemetry::Metrics, tls::TlsFault};
 
 pub(crate) use self::{
     pool::Lease,
     resolve::Resolver,
     send::{Answer, Patience},
-    tls::{certificates, private_key, roots},
     tunnel::Tunnel,
 };
 
@@ -88,12 +87,12 @@ pub(crate) enum UpstreamError {
 impl Upstream {
     /// # Errors
     ///
-    /// Certificates or keys that cannot be read or do not fit.
+    /// Every certificate, key and authority that cannot be read or does not fit.
     pub(crate) fn new(
         config: &Arc<config::Upstream>,
         metrics: &Metrics,
         workers: usize,
-    ) -> Result<Self, TlsError> {
+    ) -> Result<Self, Vec<TlsFault>> {
         let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
         Ok(Self {
             name: config.name.as_str().into(),
@@ -172,6 +171,12 @@ impl Upstream {
     }
 }
 
+/// What keeps the upstream's TLS from being set up.
+pub(crate) fn tls_faults(config: &config::Upstream) -> Vec<TlsFault> {
+    let made = config.tls.as_ref().map(|tls| Tls::new(tls, config.protocol));
+    made.and_then(Result::err).unwrap_or_default()
+}
+
 /// An endpoint's host and port as configured.
 fn host_field(endpoint: &config::Endpoint) -> HeaderValue {
     let host = match endpoint.host.contains(':') {
@@ -179,15 +184,4 @@ fn host_field(endpoint: &config::Endpoint) -> HeaderValue {
         false => format!("{}:{}", endpoint.host, endpoint.port),
     };
     HeaderValue::try_from(host).unwrap_or(HeaderValue::from_static("upstream"))
-}
-
-/// Why an upstream's (or a listener's) TLS configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
-    #[error("cannot read `{path}`: {reason}")]
-    Read { path: std::path::PathBuf, reason: String },
-    #[error("`{path}` holds no {what}")]
-    Empty { path: std::path::PathBuf, what: &'static str },
-    #[error("{0}")]
-    Unusable(String),
 }

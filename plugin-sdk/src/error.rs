@@ -14,6 +14,18 @@ impl Error {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    /// Of several faults in a configuration: `Err` with a line for each, `Ok` if there are none.
+    ///
+    /// The gateway tells each line as a fault. One that begins with the way to a value, as in
+    /// `limits[0].cost: must be at least 1`, it tells at the line and column of that value.
+    ///
+    /// # Errors
+    ///
+    /// There are faults.
+    pub fn if_any(faults: &[String]) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults.join("\n"))) }
+    }
 }
 
 impl fmt::Display for Error {

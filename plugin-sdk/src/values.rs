@@ -54,7 +54,11 @@ impl JsonSchema for Period {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" })
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]+(ms|s|m|h|d)$",
+            "x-expected": "a length of time such as `250ms`, `10s`, `5m`, `1h` or `1d`",
+        })
     }
 }
 

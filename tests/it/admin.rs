@@ -58,6 +58,33 @@ async fn changes_of_state_need_the_token_where_there_is_one() {
 }
 
 #[tokio::test]
+async fn the_effective_configuration_is_shown_without_secrets() {
+    let config = format!(
+        "admin: {{ address: '127.0.0.1:0', token: hunter2 }}
+upstreams: {{ users: {{ endpoints: ['127.0.0.1:9'] }} }}
+plugins: {{ probe: {{ component: probe, config: {{ request: [{{ set_header: [x-a, hunter2] }}] }} }} }}
+{ROUTE}"
+    );
+    let gateway = tollgate_tests::Setup::new(&config).plugin("probe").start().await;
+    let ask = async |token: &str| {
+        let fields = [("host", "localhost"), ("authorization", token)];
+        client::get(gateway.admin_address(), "/config", &fields).await
+    };
+    assert_eq!(ask("Bearer hunter3").await.status, 401);
+    let reply = ask("Bearer hunter2").await;
+    assert_eq!(reply.status, 200);
+    assert!(!reply.text().contains("hunter2"), "{}", reply.text());
+    let told: serde_json::Value = reply.json();
+    assert_eq!(told["admin"]["token"], "***");
+    assert_eq!(told["upstreams"]["users"]["timeouts"]["first_byte"], "30s");
+    assert_eq!(told["plugins"]["probe"]["limits"]["cpu"], "10ms");
+    let step = &told["plugins"]["probe"]["config"]["request"][0];
+    assert_eq!(step["set_header"], serde_json::json!(["***", "***"]));
+    assert_eq!(told["routes"][0]["name"], "all");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_not_loopback_needs_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let check = |admin: &str| {

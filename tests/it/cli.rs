@@ -3,7 +3,10 @@
 mod cases;
 mod case_chunks;
 mod figures;
+mod files;
+mod kept;
 mod projects;
+mod validate;
 
 use std::path::Path;
 
@@ -182,7 +185,52 @@ fn a_port_in_use_ends_the_start_with_its_address() {
     let here = folder(&VALID.replace("127.0.0.1:0", &address));
     let ran = tollgate(here.path(), &["run", "-c", "tollgate.yaml"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains(&address), "{ran:?}");
+    let fault = format!(
+        "tollgate.yaml:2:25: listeners[0].address: cannot listen on {address}: it is in use; name another one"
+    );
+    assert!(ran.stderr.contains(&fault), "{ran:?}");
+}
+
+#[test]
+fn every_address_that_cannot_be_had_is_told() {
+    let config = VALID.replace("127.0.0.1:0", "192.0.2.1:80");
+    let here = folder(&format!("{config}admin: {{ address: \"192.0.2.1:81\", token: x }}\n"));
+    let ran = tollgate(here.path(), &["run"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for place in ["2:25: listeners[0].address: ", "11:19: admin.address: "] {
+        let fault = format!("tollgate.yaml:{place}cannot listen on 192.0.2.1:8");
+        assert!(ran.stderr.contains(&fault), "{fault} is missing:\n{}", ran.stderr);
+    }
+    assert!(ran.stderr.contains("no network interface has it"), "{ran:?}");
+}
+
+#[test]
+fn values_that_mean_nothing_are_wrong_use() {
+    let here = folder(VALID);
+    for (arguments, expected) in [
+        (&["run", "--log", "inf"][..], "no log level is called \"inf\"; did you mean \"info\"?"),
+        (&["explain", "get", "/"], "methods are in capitals: `GET`"),
+        (&["explain", "GET", "/", "-H", "x"], "a header field is `name: value`"),
+        (&["completions", "cmd"], "possible values: bash"),
+    ] {
+        let ran = tollgate(here.path(), arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(expected), "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn completions_know_every_command_and_its_help_says_where_they_go() {
+    let here = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = tollgate(here.path(), &["completions", shell]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        for word in ["validate", "explain", "completions", "cache-size", "inspect", "offline"] {
+            assert!(ran.stdout.contains(word), "{shell}: {word} is missing");
+        }
+    }
+    let help = tollgate(here.path(), &["completions", "--help"]).stdout;
+    assert!(help.contains("~/.config/fish/completions/tollgate.fish"), "{help}");
 }
 
 #[test]
@@ -198,6 +246,32 @@ fn explain_tells_which_route_takes_a_request_and_why_not_the_others() {
         &["explain", "-c", "tollgate.yaml", "POST", "https://a.test/users/7", "-H", "x-a: 1"],
     );
     assert!(ran.stdout.contains("method"), "{}", ran.stdout);
+}
+
+#[test]
+fn diff_tells_what_another_configuration_would_change() {
+    let here = folder(VALID);
+    let changed = VALID.replace("timeout: 7s", "timeout: 8s").replace("name: all", "name: rest");
+    std::fs::write(here.path().join("new.yaml"), changed + "workers: 3\n").unwrap();
+    let ran = tollgate(here.path(), &["diff", "tollgate.yaml", "new.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        ran.stdout,
+        "- routes all
++ routes rest
+~ routes user
+    timeout: 7s -> 8s
+~ workers: none -> 3
+! workers cannot change while a gateway runs: restart it
+"
+    );
+    let ran = tollgate(here.path(), &["diff", "tollgate.yaml", "tollgate.yaml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "no differences\n"));
+    std::fs::write(here.path().join("new.yaml"), "listeners: 5\n").unwrap();
+    let ran = tollgate(here.path(), &["diff", "none.yaml", "new.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("none.yaml: there is no such file"), "{ran:?}");
+    assert!(ran.stderr.contains("new.yaml:1:12: listeners: must be a list"), "{ran:?}");
 }
 
 fn schema(folder: &Path) -> serde_json::Value {

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     config::{self, Pointer},
+    disk::{self, CacheFolder},
     exchange::{Exchange, View},
     plugin::{Side, Stated, Use, Verdict},
 };
@@ -84,7 +85,7 @@ pub(crate) struct Subject {
 pub(crate) fn hooks(
     component: &Path,
     config: &Path,
-    cache: Option<&Path>,
+    cache: Option<&CacheFolder>,
 ) -> Result<Vec<&'static str>, String> {
     let alone = Alone::new(component, Some(config), cache)?;
     alone.bench.runtime.block_on(async {
@@ -138,12 +139,16 @@ struct Alone {
 }
 
 impl Alone {
-    fn new(component: &Path, config: Option<&Path>, cache: Option<&Path>) -> Result<Self, String> {
+    fn new(
+        component: &Path,
+        config: Option<&Path>,
+        cache: Option<&CacheFolder>,
+    ) -> Result<Self, String> {
         let options = Options {
             component: component.to_owned(),
             cases: config.unwrap_or(Path::new("")).to_owned(),
             filter: None,
-            cache: cache.map(Path::to_owned),
+            cache: cache.cloned(),
         };
         let clock = Stated::default();
         clock.set(SystemTime::now());
@@ -178,7 +183,7 @@ impl Alone {
 fn read(path: Option<&Path>) -> Result<(config::Document, Value), String> {
     let (text, path) = match path {
         Some(path) => {
-            let text = std::fs::read_to_string(path);
+            let text = disk::read_text(path);
             (text.map_err(|error| format!("{}: {error}", path.display()))?, path)
         }
         None => ("{}".to_owned(), Path::new("the empty configuration")),

@@ -6,12 +6,16 @@ use super::{ConfigArgument, Outcome, check_exists, print};
 use crate::{config, explain::explain};
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Example: tollgate explain GET https://api.example.com/orders/7 -H 'x-version: 2'"
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// The request's method
+    /// The request's method, in capitals
+    #[arg(value_parser = method)]
     method: Method,
-    /// A whole URL, or a path
+    /// A whole URL such as `https://api.example.com/orders/7?page=2`, or a path
     url: String,
     /// A request header field, as `name: value`; may be repeated
     #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = field)]
@@ -28,6 +32,14 @@ impl Arguments {
         let headers: HeaderMap = self.headers.into_iter().collect();
         print(&explain(&config, &self.method, &self.url, &headers)?)
     }
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        let capitals = text.to_ascii_uppercase();
+        return Err(format!("methods are in capitals: `{capitals}`"));
+    }
+    text.parse().map_err(|_| "is not a method such as `GET`".to_owned())
 }
 
 fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {

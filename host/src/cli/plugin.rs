@@ -68,5 +68,5 @@ fn load_service(file: &Path, cache: CacheArgument) -> Result<Arc<ServiceComponen
 
 fn components(cache: CacheArgument) -> Result<Components, String> {
     let engine = Engine::new().map_err(|error| format!("{error:#}"))?;
-    Ok(Components::new(engine, cache.folder().as_deref()))
+    Ok(Components::new(engine, cache.folder().as_ref()))
 }

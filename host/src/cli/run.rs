@@ -1,7 +1,10 @@
 //! `tollgate run`.
 
 use super::{CacheArgument, ConfigArgument, Outcome, check_exists, print};
-use crate::server::{self, Listening, Options};
+use crate::{
+    config::other,
+    server::{self, Listening, Options},
+};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -11,7 +14,7 @@ pub(super) struct Arguments {
     cache: CacheArgument,
     /// What to log: `warn`, `info`, `debug`, or directives such as `info,plugin=debug` [default: the
     /// configuration's]
-    #[arg(long, env = "TOLLGATE_LOG", value_name = "FILTER")]
+    #[arg(long, env = "TOLLGATE_LOG", value_name = "FILTER", value_parser = filter)]
     log: Option<String>,
 }
 
@@ -26,6 +29,10 @@ impl Arguments {
         };
         server::run(&options, announce).map_err(|failed| failed.to_string())
     }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    other::log_level_fault(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
 /// One line for each listener, for people and for scripts that wait for it.

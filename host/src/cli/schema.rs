@@ -25,7 +25,7 @@ impl Arguments {
         let mut plugins = Vec::new();
         if !files.is_empty() {
             let engine = Engine::new().map_err(|error| format!("{error:#}"))?;
-            let components = Components::new(engine, self.cache.folder().as_deref());
+            let components = Components::new(engine, self.cache.folder().as_ref());
             let runtime = server::runtime().map_err(|failed| failed.to_string())?;
             for (name, path) in files {
                 let component = match runtime.block_on(components.load(&path)) {

@@ -23,16 +23,23 @@ impl Arguments {
         let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
         let runtime = server::runtime().map_err(|failed| failed.to_string())?;
         let checked = runtime.block_on(builder.check(&config.config));
-        let summary = checked.map_err(|failure| failure.to_string())?;
+        let file = config.config.display();
+        let summary = checked.map_err(|failure| {
+            format!("{failure}\n{file}: not valid ({})", count(failure.0.len(), "fault"))
+        })?;
         for warning in &summary.warnings {
             print(&format!("warning: {warning}\n"))?;
         }
         print(&format!(
-            "{}: valid ({} routes, {} plugin uses, {} upstreams)\n",
-            config.config.display(),
-            summary.routes,
-            summary.uses,
-            summary.upstreams
+            "{file}: valid ({}, {}, {})\n",
+            count(summary.routes, "route"),
+            count(summary.uses, "plugin use"),
+            count(summary.upstreams, "upstream"),
         ))
     }
+}
+
+/// `1 route`, `2 routes`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -17,6 +17,7 @@ mod upstreams;
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
+pub(super) use self::settings::level_fault;
 use super::{
     Config, Fault, Faults,
     document::Document,

@@ -146,10 +146,20 @@ impl Document {
         self.node(at).map_or(Value::Null, Node::to_value)
     }
 
-    /// The whole file with `***` for what may be a secret: replaced variables, and values of keys
-    /// that are called like one.
-    pub fn masked(&self) -> Value {
-        self.root.to_masked()
+    /// Whether variables were replaced in the value: it may be a secret.
+    pub(super) fn has_substituted(&self, at: &Pointer) -> bool {
+        self.node(at).is_some_and(|node| {
+            let mut found = false;
+            node.for_each(&mut at.clone(), &mut |_, node| {
+                found |= matches!(node.content, Content::Substituted { .. });
+            });
+            found
+        })
+    }
+
+    /// Where relative paths start.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub fn fault(&self, at: &Pointer, message: impl fmt::Display) -> Fault {
@@ -248,30 +258,6 @@ impl Node {
         }
     }
 
-    fn to_masked(&self) -> Value {
-        const MASK: &str = "***";
-        let is_secret = |key: &str| {
-            let key = key.to_lowercase();
-            ["token", "secret", "password", "credential"].iter().any(|word| key.contains(word))
-        };
-        match &self.content {
-            Content::Substituted { .. } => Value::from(MASK),
-            Content::Sequence(nodes) => nodes.iter().map(Self::to_masked).collect(),
-            Content::Mapping(entries) => {
-                let pairs = entries.iter().map(|entry| {
-                    let value = if is_secret(&entry.key) {
-                        Value::from(MASK)
-                    } else {
-                        entry.value.to_masked()
-                    };
-                    (entry.key.clone(), value)
-                });
-                Value::Object(pairs.collect::<Map<_, _>>())
-            }
-            _ => self.to_value(),
-        }
-    }
-
     fn for_each(&self, at: &mut Pointer, visit: &mut impl FnMut(&Pointer, &Self)) {
         visit(at, self);
         match &self.content {
@@ -327,6 +313,22 @@ impl Node {
             _ => (),
         }
     }
+}
+
+/// Whether what is called so may be a secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "token",
+        "secret",
+        "password",
+        "credential",
+        "authorization",
+        "cookie",
+        "key",
+        "signature",
+    ];
+    let name = name.to_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
 }
 
 /// Whether the scalar at `place` is in quotes or a block, so that it is text whatever it says.

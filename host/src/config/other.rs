@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
+    check,
     document::Document,
     fault::{Fault, Faults},
     file,
@@ -61,6 +62,20 @@ fn checked<T: JsonSchema>(faults: &Faults<'_>) -> Value {
 /// It is none, or nothing.
 pub(crate) fn duration(text: &str) -> Result<Duration, impl fmt::Display + use<>> {
     units::duration(text)
+}
+
+/// Bytes such as `64KiB`.
+///
+/// # Errors
+///
+/// It is no such text, or says nothing.
+pub(crate) fn size(text: &str) -> Result<u64, impl fmt::Display + use<>> {
+    units::size(text)
+}
+
+/// What is wrong with a level of the log such as `info,plugin=debug`.
+pub(crate) fn log_level_fault(text: &str) -> Option<String> {
+    check::level_fault(text)
 }
 
 /// The schema of what [`duration`] reads.

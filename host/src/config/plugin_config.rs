@@ -1,36 +1,108 @@
 //! A plugin's configuration against the schema that the plugin brings along.
 
-use serde_json::Value;
+use jsonschema::{Keyword, ValidationError, paths::Location};
+use serde_json::{Map, Value};
 
 use super::{
-    Use,
-    document::Document,
-    fault::{Fault, Faults},
-    structure,
+    Config, Fault, Grants, Use,
+    check::did_you_mean,
+    fault::Faults,
+    structure::{self, Misfit},
 };
+
+/// In a plugin's schema: the value is the name of an `upstream` or a `store`.
+const NAME_KEYWORD: &str = "x-tollgate-name";
+
+/// What is wrong with a plugin's configuration, as far as its schema tells.
+#[derive(Debug, Default)]
+pub struct PluginConfigFaults {
+    /// What does not fit the schema.
+    pub shape: Vec<Fault>,
+    /// Names of upstreams and stores that the use is not granted, or that nobody defines.
+    pub names: Vec<Fault>,
+}
 
 /// Checks the configuration of `use_` against its plugin's JSON Schema (2020-12), and points at
 /// each line that does not fit.
 ///
 /// A schema that is none is one fault, at the use. References to other documents are such a
 /// fault: nothing is ever fetched.
-pub fn plugin_config_faults(document: &Document, schema: &Value, use_: &Use) -> Vec<Fault> {
-    let faults = Faults::new(document);
-    match structure::validator(schema) {
+pub fn plugin_config_faults(config: &Config, schema: &Value, use_: &Use) -> PluginConfigFaults {
+    let document = &config.document;
+    let (shape, names) = (Faults::new(document), Faults::new(document));
+    match structure::build(named(config, use_), schema) {
         Ok(validator) => {
             for misfit in structure::misfits(schema, &validator, &use_.config, &use_.config_at) {
-                match &misfit.key {
-                    Some(key) => {
-                        faults.push_key(&misfit.at.key(key), &misfit.at, &misfit.message);
-                    }
-                    None => faults.push(&misfit.at, &misfit.message),
-                }
+                report(if misfit.is_name() { &names } else { &shape }, &misfit);
             }
         }
-        Err(error) => faults.push(
+        Err(error) => shape.push(
             &use_.at,
             format!("the configuration schema of plugin `{}` is invalid: {error}", use_.name),
         ),
     }
-    faults.into_vec()
+    PluginConfigFaults { shape: shape.into_vec(), names: names.into_vec() }
+}
+
+fn report(faults: &Faults<'_>, misfit: &Misfit) {
+    match &misfit.key {
+        Some(key) => faults.push_key(&misfit.at.key(key), &misfit.at, &misfit.message),
+        None => faults.push(&misfit.at, &misfit.message),
+    }
+}
+
+/// With the names that the use may say.
+fn named(config: &Config, use_: &Use) -> jsonschema::ValidationOptions<'static> {
+    let known: Vec<_> = config.upstreams.keys().cloned().collect();
+    let Grants { upstreams, stores, .. } = use_.grants.clone();
+    structure::options().with_keyword(NAME_KEYWORD, move |_: &Map<_, _>, kind, _: Location| {
+        let names = match kind.as_str() {
+            Some("upstream") => {
+                Names::Upstreams { known: known.clone(), granted: upstreams.clone() }
+            }
+            Some("store") => Names::Stores { granted: stores.clone() },
+            // Of a plugin for a later gateway.
+            _ => Names::Any,
+        };
+        Ok(Box::new(names))
+    })
+}
+
+/// The names that a value may be.
+enum Names {
+    Upstreams { known: Vec<String>, granted: Vec<String> },
+    Stores { granted: Vec<String> },
+    Any,
+}
+
+impl Names {
+    /// What is wrong with a name; what is no text has a type that the schema tells of.
+    fn fault(&self, value: &Value) -> Option<String> {
+        let name = value.as_str()?;
+        let has = |names: &[String]| names.iter().any(|known| known == name);
+        let hint = |names: &[String]| did_you_mean(name, names.iter().map(String::as_str));
+        match self {
+            Self::Upstreams { known, .. } if !has(known) => {
+                Some(format!("no upstream is called \"{name}\"{}", hint(known)))
+            }
+            Self::Upstreams { granted, .. } if !has(granted) => Some(format!(
+                "the use is not granted upstream \"{name}\"; add it to its `grants.upstreams`"
+            )),
+            Self::Stores { granted } if !has(granted) => Some(format!(
+                "the use is not granted store \"{name}\"{}; add it to its `grants.stores`",
+                hint(granted)
+            )),
+            Self::Upstreams { .. } | Self::Stores { .. } | Self::Any => None,
+        }
+    }
+}
+
+impl<'i> Keyword<'i> for Names {
+    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
+        self.fault(instance).map_or(Ok(()), |fault| Err(ValidationError::custom(fault)))
+    }
+
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        self.fault(instance).is_none()
+    }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::LazyLock};
 
 use jsonschema::{
-    JsonType, ValidationError, Validator,
+    JsonType, ValidationError, ValidationOptions, Validator,
     error::{TypeKind, ValidationErrorKind},
 };
 use serde_json::{Map, Value};
@@ -37,7 +37,16 @@ enum Kind {
     Missing(String),
     /// The key that was probably meant.
     Unknown(Option<String>),
+    /// By the gateway's own keyword.
+    Name,
     Other,
+}
+
+impl Misfit {
+    /// Whether it is a name that stands for nothing.
+    pub(super) fn is_name(&self) -> bool {
+        self.kind == Kind::Name
+    }
 }
 
 /// What a validator was run on.
@@ -77,13 +86,26 @@ pub(super) fn read(faults: &Faults<'_>) -> File {
 ///
 /// The schema itself is at fault. Nothing is ever fetched for it.
 pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
-    let built = jsonschema::options()
+    build(options(), schema)
+}
+
+/// # Errors
+///
+/// As [`validator`].
+pub(super) fn build(
+    options: ValidationOptions<'static>,
+    schema: &Value,
+) -> Result<Validator, String> {
+    options.build(schema).map_err(|error| error.to_string())
+}
+
+/// What all schemas are read by.
+pub(super) fn options() -> ValidationOptions<'static> {
+    jsonschema::options()
         .with_draft(jsonschema::Draft::Draft202012)
         .offline()
         // A plugin's pattern must not be able to take exponential time.
         .with_pattern_options(jsonschema::PatternOptions::regex())
-        .build(schema);
-    built.map_err(|error| error.to_string())
 }
 
 /// Everything in `value` that does not fit; `base` is where `value` stands.
@@ -203,6 +225,7 @@ impl Checked<'_> {
                     ValidationErrorKind::Required { property } => {
                         Kind::Missing(property.as_str().unwrap_or_default().to_owned())
                     }
+                    ValidationErrorKind::Custom { .. } => Kind::Name,
                     _ => Kind::Other,
                 };
                 let message = describe(self.schema, error);
@@ -266,6 +289,9 @@ fn is_other_name(branch: &[ValidationError<'static>], error: &ValidationError<'_
 }
 
 fn describe(schema: &Value, error: &ValidationError<'_>) -> String {
+    if let ValidationErrorKind::Custom { message, .. } = error.kind() {
+        return message.clone();
+    }
     let instance = error.instance();
     let expected = parent(schema, error).and_then(|parent| parent.get("x-expected")?.as_str());
     let message = match (error.kind(), expected) {
@@ -291,7 +317,9 @@ fn describe(schema: &Value, error: &ValidationError<'_>) -> String {
             | ValidationErrorKind::MinLength { limit: 1 },
             None,
         ) => "must not be empty".to_owned(),
-        (ValidationErrorKind::Pattern { pattern }, None) => format!("must match `{pattern}`"),
+        (ValidationErrorKind::Pattern { pattern }, None) => {
+            format!("must match `{pattern}`{}", example(schema, error))
+        }
         (ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. }, None)
             if let Some(choice) =
                 parent(schema, error).and_then(|parent| alternatives::describe(schema, parent)) =>
@@ -302,6 +330,13 @@ fn describe(schema: &Value, error: &ValidationError<'_>) -> String {
         _ => error.masked_with("it").to_string(),
     };
     if instance.is_null() { format!("{message}; it is empty") } else { message }
+}
+
+/// `, such as `10s`` where the schema has an example.
+fn example(schema: &Value, error: &ValidationError<'_>) -> String {
+    let examples = parent(schema, error).and_then(|parent| parent.get("examples")?.as_array());
+    let first = examples.and_then(|examples| examples.first());
+    first.map_or_else(String::new, |example| format!(", such as {}", quoted(example)))
 }
 
 fn wrong_type(kind: &TypeKind, instance: &Value) -> String {

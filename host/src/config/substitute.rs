@@ -1,8 +1,10 @@
 //! `${NAME}`, `${NAME:-default}` and `${file:/path}` in string values.
 
-use std::{env, fs, path::Path};
+use std::{env, path::Path};
 
 use serde_json::{Number, Value};
+
+use crate::disk;
 
 /// The text that `NAME` or `file:/path` stands for, or why there is none.
 pub(super) type Lookup<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
@@ -10,7 +12,7 @@ pub(super) type Lookup<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
 /// From the environment, or from a file as seen from `folder`, without the line break at its end.
 pub(super) fn from_system(folder: &Path, name: &str) -> Result<String, String> {
     match name.strip_prefix("file:") {
-        Some(path) => match fs::read_to_string(folder.join(path)) {
+        Some(path) => match disk::read_text(&folder.join(path)) {
             Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
             Err(error) => Err(format!("`{path}` cannot be read: {error}")),
         },

@@ -657,8 +657,9 @@ plugins:
         },
     });
     let print = |schema: &serde_json::Value| {
-        let faults = plugin_config_faults(&config.document, schema, &config.uses[0]);
-        faults.iter().map(Fault::to_string).collect::<Vec<_>>()
+        let faults = plugin_config_faults(&config, schema, &config.uses[0]);
+        assert!(faults.names.is_empty(), "{faults:?}");
+        faults.shape.iter().map(Fault::to_string).collect::<Vec<_>>()
     };
     assert_eq!(
         print(&schema),
@@ -707,14 +708,31 @@ fn an_alias_bomb_is_a_fault() {
 }
 
 #[test]
-fn the_masked_file_has_no_secrets() {
-    let text =
-        "admin: { token: hunter2 }\na: [\"x${WORD}\", plain]\nb: { client_secret: [hunter2] }\n";
-    let parsed = Document::parse_with(text, Path::new("t.yaml"), &lookup);
-    let (document, _) = parsed.expect("valid YAML");
-    let expected = json!({ "admin": { "token": "***" }, "a": ["***", "plain"], "b": { "client_secret": "***" } });
-    assert_eq!(document.masked(), expected);
-    assert!(!format!("{document:?}").contains("hunter2"));
+fn the_effective_configuration_has_every_default_and_no_secret() {
+    let text = r#"listeners: [{ address: "127.0.0.1:0" }]
+admin: { token: hunter2 }
+registries: { "a:5000": { username: hunter2, password: hunter2 } }
+plugins: { a: { component: b, config: { word: hunter2, list: [{ x: hunter2, n: 5 }] }, canary: { component: c, percent: 5, config: { word: hunter2 } } } }
+upstreams: { u: { endpoints: ["127.0.0.1:9"] } }
+routes:
+  - { match: { path: /a, headers: { x-api-key: hunter2 } }, plugins: [{ use: a, on_error: skip }], upstream: u }
+  - { match: { path: /b, query: { a: "${WORD:-hunter2}" } }, respond: { body: hunter2, headers: { x-a: hunter2 } } }
+"#;
+    let config = parse(text, Path::new("etc/t.yaml")).expect("a valid file");
+    let value = effective(&config, Secrets::Masked);
+    assert!(!value.to_string().contains("hunter2"), "{value:#}");
+    assert!(!format!("{:?}", config.document).contains("hunter2"));
+    assert_eq!(value["upstreams"]["u"]["timeouts"]["first_byte"], "30s");
+    assert_eq!(
+        value["plugins"]["a"]["config"],
+        json!({ "word": "***", "list": [{ "x": "***", "n": 5 }] })
+    );
+    assert_eq!(value["plugins"]["a"]["component"], "plugins/b.wasm");
+    assert_eq!(value["routes"][0]["plugins"][0]["on_error"], "skip");
+    assert_eq!(value["limits"]["tunnel_idle"], "1h");
+    assert_eq!(value["plugins"]["a"]["canary"]["percent"], 5.0);
+    let plain = effective(&config, Secrets::Plain).to_string();
+    assert_eq!(plain.matches("hunter2").count(), text.matches("hunter2").count() + 3);
 }
 
 #[test]

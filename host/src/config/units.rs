@@ -40,6 +40,28 @@ pub(super) fn duration(text: &str) -> Result<Duration, BadUnit> {
     }
 }
 
+/// As [`duration`] reads it, in the largest unit that fits evenly.
+pub(super) fn written_duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let units = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    let fits =
+        |(_, size): &(&str, u128)| milliseconds >= *size && milliseconds.is_multiple_of(*size);
+    match units.into_iter().find(fits) {
+        Some((unit, size)) => format!("{}{unit}", milliseconds / size),
+        None => format!("{milliseconds}ms"),
+    }
+}
+
+/// As [`size`] reads it, in the largest unit that fits evenly.
+pub(crate) fn written_size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let fits = |(_, size): &(&str, u64)| bytes >= *size && bytes.is_multiple_of(*size);
+    match units.into_iter().find(fits) {
+        Some((unit, size)) => format!("{}{unit}", bytes / size),
+        None => format!("{bytes}B"),
+    }
+}
+
 /// Bytes, more than zero.
 pub(super) fn size(text: &str) -> Result<u64, BadUnit> {
     let (number, unit) = split(text);

@@ -1,8 +1,11 @@
 //! How a route would end.
 
-use super::{bytes, line, lines};
+use super::{Subject, line, lines, tell_limits};
 use crate::{
-    config::{Action, Config, Forward, PathRewrite, Protocol, Route, Service, Template, Upstream},
+    config::{
+        Action, Config, Forward, PathRewrite, Protocol, Route, Service, Template, Upstream,
+        written_size,
+    },
     router::Params,
 };
 
@@ -21,7 +24,7 @@ pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str
             line(text, "redirect", &format!("{} to {}", status.as_u16(), render(location)));
         }
         Action::Respond { status, headers, body } => {
-            let size = bytes(body.len() as u64);
+            let size = written_size(body.len() as u64);
             line(text, "respond", &format!("{} with a body of {size}", status.as_u16()));
             let fields = headers.iter();
             lines(
@@ -45,16 +48,7 @@ fn tell_service(text: &mut String, config: &Config, service: &Service) {
         names => format!("upstreams {}", names.join(", ")),
     };
     line(text, "", &format!("   may use: {grants}"));
-    let limits = &service.limits;
-    let limits = format!(
-        "   limits: cpu {:?}, memory {}, {} instances, {} calls, timeout {:?}",
-        limits.cpu,
-        bytes(limits.memory as u64),
-        limits.max_instances,
-        limits.calls,
-        limits.timeout
-    );
-    line(text, "", &limits);
+    tell_limits(text, &service.limits, Subject::Component);
 }
 
 fn tell_forward(text: &mut String, config: &Config, forward: &Forward, path: &str) {
@@ -86,7 +80,7 @@ fn tell_upstream(text: &mut String, upstream: &Upstream) {
     });
     lines(text, "", endpoints);
     let timeouts = format!(
-        "timeouts: connect {:?}, first byte {:?}, idle {:?}",
+        "timeouts: connect {:?}, first_byte {:?}, idle {:?}",
         upstream.connect_timeout, upstream.first_byte_timeout, upstream.idle_timeout
     );
     line(text, "", &timeouts);

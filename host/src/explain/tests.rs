@@ -49,18 +49,22 @@ parameters  id = 7
 plugins     1. auth (plugins/jwt.wasm) at t.yaml:3:9
                if it fails: 503
                may use: upstreams idp; request body
-               limits: cpu 10ms, memory 64MiB, body 10MiB, 64 instances, 16 calls
+               limits: cpu 10ms, timeout 60s, memory 64MiB, table 100000
+                       max_instances 64, calls 16, log_lines 100/s
+                       max_body 10MiB, attributes 64, attribute_bytes 8KiB, series 200
             2. auth (plugins/jwt.wasm) at t.yaml:10:21
                if it fails: goes on without it
                may use: upstreams idp; request body
-               limits: cpu 10ms, memory 64MiB, body 10MiB, 64 instances, 16 calls
+               limits: cpu 10ms, timeout 60s, memory 64MiB, table 100000
+                       max_instances 64, calls 16, log_lines 100/s
+                       max_body 10MiB, attributes 64, attribute_bytes 8KiB, series 200
 upstream    orders
             path /v1/orders/7
             host the client's
             HTTP/1.1, cleartext
             endpoint 127.0.0.1:9001, weight 1
             endpoint [::1]:9002, weight 3
-            timeouts: connect 2s, first byte 30s, idle 60s
+            timeouts: connect 2s, first_byte 30s, idle 60s
 timeout     30s for the whole exchange
 
 other routes
@@ -83,7 +87,7 @@ matched by  path /{*rest}
 parameters  rest = orders/7
 plugins     none
 redirect    307 to https://www.example.com/orders/7
-timeout     60s until the response head, none for the body
+timeout     none for the whole exchange
 
 other routes
   beta    header x-beta is absent, not exactly "1"

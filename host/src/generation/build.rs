@@ -3,9 +3,9 @@
 
 use std::{
     cell::RefCell,
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
@@ -14,17 +14,21 @@ use futures_util::{StreamExt as _, stream};
 
 use super::{
     End, Generation, Route,
+    check::access_log_fault,
     components::{Fetches, Linkable, Loaded},
+    refusal::{refusal, together},
 };
 use crate::{
     chain::{Chain, Link},
     config::{self, Action, Config, Fault, Pointer, Source},
+    disk::CacheFolder,
     listener,
-    plugin::{Component, Components, HookError, Service, Shared, Use},
+    plugin::{Component, Components, Service, Shared, Use},
     registry::Registries,
     reload::Stamps,
     router::Router,
     telemetry::{AccessLog, Metrics, RouteMetrics},
+    tls::TlsFault,
     upstream::{Resolver, Upstream},
 };
 
@@ -35,64 +39,37 @@ const RESOLVED_AT_ONCE: usize = 8;
 pub(crate) struct Builder {
     pub(crate) components: Components,
     pub(crate) registries: Registries,
+    /// Where both keep what they have.
+    pub(crate) cache: Option<CacheFolder>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) resolver: Resolver,
     pub(crate) workers: usize,
 }
 
-/// Lines of one plugin's refusal that are shown.
-const MAX_REASONS: usize = 20;
-
 /// Why there is no new generation: every fault that was found.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) Vec<Fault>);
 
-/// What a valid configuration holds, and what of it deserves a look.
-#[derive(Debug)]
-pub(crate) struct Summary {
-    pub(crate) routes: usize,
-    pub(crate) uses: usize,
-    pub(crate) upstreams: usize,
-    pub(crate) warnings: Vec<String>,
-}
+/// Failures so far, of parts that do not need one another.
+#[derive(Default)]
+struct Findings(Vec<Fault>);
 
-impl Summary {
-    fn of(config: &Config, links: &[Link], fetches: &Fetches) -> Self {
-        let pairs = config.uses.iter().zip(links);
-        let pairs = pairs.filter_map(|(plugin, link)| Some((plugin, link.plugin()?)));
-        let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
-        let warnings = warnings.chain(fetches.unpinned(config));
-        Self {
-            routes: config.routes.len(),
-            uses: config.uses.len(),
-            upstreams: config.upstreams.len(),
-            warnings: warnings.collect(),
+impl Findings {
+    fn keep<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+        result.map_err(|Failure(faults)| self.0.extend(faults)).ok()
+    }
+
+    /// What was made, if nothing failed.
+    fn or<T>(mut self, made: Option<T>) -> Result<T, Failure> {
+        match made {
+            Some(made) if self.0.is_empty() => Ok(made),
+            _ => {
+                config::sort_faults(&mut self.0);
+                Err(Failure(self.0))
+            }
         }
     }
-}
-
-/// What the plugin says that it will ask for, and its use does not grant.
-fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<String> {
-    let grants = &plugin.grants;
-    let mut seen = HashSet::new();
-    let needs = proven.versions().flat_map(|version| &version.component.manifest.needs);
-    let needs = needs.filter(|need| seen.insert(**need));
-    let missing = needs.filter(|need| match **need {
-        "upstreams" => grants.upstreams.is_empty(),
-        "store" => grants.stores.is_empty(),
-        "request-body" => !grants.request_body,
-        "response-body" => !grants.response_body,
-        "cache" => !grants.cache,
-        _ => true,
-    });
-    missing
-        .map(|need| {
-            let reason =
-                format!("plugin `{}` may need `{need}`, which is not granted", plugin.name);
-            config.document.fault(&plugin.at, reason).to_string()
-        })
-        .collect()
 }
 
 impl fmt::Display for Failure {
@@ -104,6 +81,7 @@ impl fmt::Display for Failure {
 
 /// A configuration that has been read.
 pub(crate) struct Draft {
+    path: PathBuf,
     /// Of all files that it names, as they were before they were read.
     pub(crate) stamps: Stamps,
     pub(crate) config: Result<Config, Failure>,
@@ -118,7 +96,7 @@ impl Draft {
         if let Ok(config) = &config {
             stamps.add(path, config);
         }
-        Self { stamps, config: config.map_err(Failure) }
+        Self { path: path.to_owned(), stamps, config: config.map_err(Failure) }
     }
 }
 
@@ -133,8 +111,12 @@ impl Builder {
         draft: Draft,
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
-        let Draft { stamps, config } = draft;
-        self.assemble(config?, stamps, previous).await
+        let Draft { path, stamps, config } = draft;
+        match config {
+            Ok(config) => self.assemble(config, stamps, previous).await,
+            // With what is wrong beside the file's own faults.
+            Err(failure) => Err(self.check(&path).await.err().unwrap_or(failure)),
+        }
     }
 
     /// Builds what a configuration says. `stamps`: of its files, before they were read.
@@ -145,17 +127,24 @@ impl Builder {
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
         let fetches = self.fetch(&config, |_| true).await?;
-        let links = self.links(&config, &fetches).await?;
-        let mut services = self.services(&config, &fetches).await?;
-        let upstreams = self.upstreams(&config, previous, &stamps).await?;
+        let mut found = Findings::default();
+        let links = found.keep(self.links(&config, &fetches).await);
+        let services = found.keep(self.services(&config, &fetches).await);
+        let tls = found.keep(tls(&config));
+        let access_log = found.keep(self.access_log(&config, previous));
+        let upstreams = found.keep(self.upstreams(&config, previous, &stamps).await);
+        let made = links.zip(services).zip(tls.zip(access_log)).zip(upstreams);
+        let (((links, mut services), (tls, access_log)), upstreams) = found.or(made)?;
         let router = self.router(&config, &links, &services, &upstreams)?;
         let uses = links.iter().filter_map(Link::plugin).cloned().collect();
         services.extend(links.iter().filter_map(Link::service));
-        let access_log = self.access_log(&config, previous)?;
-        let tls = tls(&config)?;
         // Only what runs is pinned. The change is not one that asks for a reload.
         self.registries.save(&fetches.lock);
         stamps.renew(fetches.lock.path());
+        // The bound may be another one than that of the process which filled the folder.
+        if let Some(cache) = &self.cache {
+            cache.prune();
+        }
         Ok(Generation {
             number: previous.map_or(1, |previous| previous.number + 1),
             since: SystemTime::now(),
@@ -167,46 +156,9 @@ impl Builder {
             services,
             access_log,
             unrouted: RouteMetrics::new(&self.metrics, ""),
+            _artifacts: fetches.in_use(),
             tls,
         })
-    }
-
-    /// Everything that [`Self::build`] checks, without running anything.
-    pub(crate) async fn check(&self, path: &Path) -> Result<Summary, Failure> {
-        let (config, mut faults) = config::examine(path);
-        let Some(config) = config else { return Err(Failure(faults)) };
-        // A use with faults of its own has had its say.
-        let is_sound = |plugin: &config::Use| {
-            !faults.iter().any(|f| f.is_within(&plugin.at) || f.is_within(&plugin.config_at))
-        };
-        let (links, found, fetches) = match self.fetch(&config, is_sound).await {
-            Ok(fetches) => {
-                let (links, mut found) = self.prove_each(&config, &fetches, is_sound).await;
-                found.extend(self.prove_services(&config, &fetches).await.1);
-                (links, found, Some(fetches))
-            }
-            Err(Failure(found)) => (Vec::new(), found, None),
-        };
-        if !faults.is_empty() {
-            faults.extend(found);
-            config::sort_faults(&mut faults);
-            return Err(Failure(faults));
-        }
-        let tls = tls(&config);
-        let access_log = self.access_log(&config, None);
-        let upstreams: Vec<_> = config
-            .upstreams
-            .values()
-            .filter_map(|wanted| self.new_upstream(&config, wanted).err())
-            .collect();
-        faults.extend(upstreams.into_iter().flat_map(|failure| failure.0));
-        faults.extend(tls.err().into_iter().flat_map(|failure| failure.0));
-        faults.extend(access_log.err().into_iter().flat_map(|failure| failure.0));
-        faults.extend(found);
-        match fetches {
-            Some(fetches) if faults.is_empty() => Ok(Summary::of(&config, &links, &fetches)),
-            _ => Err(Failure(faults)),
-        }
     }
 
     /// Loads, links and configures every use; all their faults together.
@@ -216,7 +168,7 @@ impl Builder {
     }
 
     /// The uses that `wanted` says, and the faults of the others.
-    async fn prove_each(
+    pub(super) async fn prove_each(
         &self,
         config: &Config,
         fetches: &Fetches,
@@ -289,16 +241,17 @@ impl Builder {
             let reason = format!("the plugin's config-schema is not JSON: {error}");
             vec![fault(config, &plugin.at, reason)]
         })?;
-        let faults = config::plugin_config_faults(&config.document, &schema, plugin);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
+        let told = config::plugin_config_faults(config, &schema, plugin);
         let loaded = (Arc::clone(component), origin.clone());
         let (shared, metrics) = (&*self.shared, &*self.metrics);
         let plugin_of = (plugin, config);
         let proven =
             Use::new(plugin_of, loaded, &self.components, shared, metrics, self.workers).await;
-        let proven = proven.map_err(|error| refusal(config, plugin, &error))?;
+        let proven = match proven {
+            Ok(proven) if told.shape.is_empty() && told.names.is_empty() => proven,
+            Ok(_) => return Err(together(config, told, Vec::new())),
+            Err(error) => return Err(together(config, told, refusal(config, plugin, &error))),
+        };
         if let Some(grant) = proven.missing_grant() {
             let reason = format!(
                 "plugin `{}` wants the body in chunks: it needs `grants: {{ {grant}: true }}`",
@@ -317,6 +270,7 @@ impl Builder {
     ) -> Result<HashMap<String, Arc<Upstream>>, Failure> {
         let mut upstreams = HashMap::new();
         let mut new = Vec::new();
+        let mut found = Findings::default();
         for (name, wanted) in &config.upstreams {
             let before = previous.and_then(|previous| previous.upstreams.get(name).cloned());
             // One whose certificates have changed is made anew.
@@ -327,13 +281,17 @@ impl Builder {
             let upstream = match running {
                 Some(running) => Arc::clone(running),
                 None => {
-                    let upstream = Arc::new(self.new_upstream(config, wanted)?);
+                    let Some(upstream) = found.keep(self.new_upstream(config, wanted)) else {
+                        continue;
+                    };
+                    let upstream = Arc::new(upstream);
                     new.push((Arc::clone(&upstream), before));
                     upstream
                 }
             };
             upstreams.insert(name.clone(), upstream);
         }
+        let upstreams = found.or(Some(upstreams))?;
         let watch = |(upstream, before): (Arc<Upstream>, Option<Arc<Upstream>>)| async move {
             self.resolver.watch(&upstream, before.as_deref()).await;
         };
@@ -346,10 +304,8 @@ impl Builder {
         config: &Config,
         wanted: &Arc<config::Upstream>,
     ) -> Result<Upstream, Failure> {
-        Upstream::new(wanted, &self.metrics, self.workers).map_err(|error| {
-            let at = Pointer::default().key("upstreams").key(&wanted.name).key("tls");
-            Failure(vec![fault(config, &at, error.to_string())])
-        })
+        let made = Upstream::new(wanted, &self.metrics, self.workers);
+        made.map_err(|faults| Failure(tls_faults(config, faults)))
     }
 
     fn router(
@@ -390,39 +346,27 @@ impl Builder {
         }
         let opened =
             wanted.map(|wanted| AccessLog::open(wanted, self.metrics.access_log_dropped.clone()));
-        opened.transpose().map_err(|error| {
-            let at = Pointer::default().key("telemetry").key("access_log").key("path");
-            Failure(vec![fault(config, &at, format!("cannot be opened: {error}"))])
-        })
-    }
-}
-
-/// A plugin that says several lines has found several faults.
-fn refusal(config: &Config, plugin: &config::Use, error: &HookError) -> Vec<Fault> {
-    let name = &plugin.name;
-    let refused = |what: &dyn fmt::Display| {
-        let reason = format!("plugin `{name}` refuses its configuration: {what}");
-        fault(config, &plugin.config_at, reason)
-    };
-    match error {
-        HookError::Failed(text) if text.lines().nth(1).is_some() => {
-            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-            lines.take(MAX_REASONS).map(|line| refused(&format_args!("it said: {line}"))).collect()
-        }
-        error => vec![refused(error)],
+        opened.transpose().map_err(|error| Failure(vec![access_log_fault(config, &error)]))
     }
 }
 
 /// Certificates are read again in each generation, so that a renewed one is taken up.
 fn tls(config: &Config) -> Result<Vec<Option<Arc<rustls::ServerConfig>>>, Failure> {
-    let server = |(index, listener): (usize, &config::Listener)| {
-        let Some(tls) = &listener.tls else { return Ok(None) };
-        listener::tls::server(tls).map(Some).map_err(|error| {
-            let at = Pointer::default().key("listeners").index(index).key("tls");
-            Failure(vec![fault(config, &at, error.to_string())])
-        })
-    };
-    config.listeners.iter().enumerate().map(server).collect()
+    let mut found = Vec::new();
+    let mut server =
+        |listener: &config::Listener| match listener::tls::server(listener.tls.as_ref()?) {
+            Ok(server) => Some(server),
+            Err(faults) => {
+                found.extend(tls_faults(config, faults));
+                None
+            }
+        };
+    let servers = config.listeners.iter().map(&mut server).collect();
+    if found.is_empty() { Ok(servers) } else { Err(Failure(found)) }
+}
+
+pub(super) fn tls_faults(config: &Config, faults: Vec<TlsFault>) -> Vec<Fault> {
+    faults.into_iter().map(|found| fault(config, &found.at, found.error.to_string())).collect()
 }
 
 fn end(

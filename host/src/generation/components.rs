@@ -9,6 +9,7 @@ use std::{
 use super::{Builder, Failure, build::fault};
 use crate::{
     config::{self, Config, Fault, Pointer, Source},
+    disk::InUse,
     plugin::{Component, LoadError, Origin, ServiceComponent},
     registry::{Digest, Fetched, Lock, Reference},
 };
@@ -30,6 +31,16 @@ pub(crate) struct Fetches {
 }
 
 impl Fetches {
+    pub(super) fn none() -> Self {
+        Self { fetched: HashMap::new(), lock: Lock::default() }
+    }
+
+    /// What a generation holds, so that its artifacts stay on disk.
+    pub(super) fn in_use(&self) -> Vec<InUse> {
+        let fetched = self.fetched.values().filter_map(|fetched| fetched.as_ref().ok());
+        fetched.flat_map(|fetched| fetched.in_use.iter().cloned()).collect()
+    }
+
     /// A line for each tag whose digest the lock does not hold yet.
     pub(super) fn unpinned(&self, config: &Config) -> Vec<String> {
         let added: HashMap<&String, &Digest> = self.lock.added().collect();
@@ -64,7 +75,7 @@ impl Builder {
         let references = uses.flat_map(config::Use::references).chain(services);
         let references: Vec<_> = references.map(|(reference, _)| reference).collect();
         if references.is_empty() {
-            return Ok(Fetches { fetched: HashMap::new(), lock: Lock::default() });
+            return Ok(Fetches::none());
         }
         let path = config.lock();
         let spare = self.registries.beside(&path);

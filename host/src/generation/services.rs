@@ -18,19 +18,20 @@ impl Builder {
         config: &Config,
         fetches: &Fetches,
     ) -> Result<Vec<Arc<Service>>, Failure> {
-        let (services, faults) = self.prove_services(config, fetches).await;
+        let (services, faults) = self.prove_services(config, fetches, |_| true).await;
         if faults.is_empty() { Ok(services) } else { Err(Failure(faults)) }
     }
 
-    /// The services that work, and the faults of the others.
+    /// Those that `wanted` says and that work, and the faults of the others.
     pub(super) async fn prove_services(
         &self,
         config: &Config,
         fetches: &Fetches,
+        wanted: impl Fn(&config::Service) -> bool,
     ) -> (Vec<Arc<Service>>, Vec<Fault>) {
         let (mut services, mut faults) = (Vec::new(), Vec::new());
-        for wanted in &config.services {
-            match self.prove_service(config, fetches, wanted).await {
+        for service in config.services.iter().filter(|service| wanted(service)) {
+            match self.prove_service(config, fetches, service).await {
                 Ok(service) => services.push(Arc::new(service)),
                 Err(fault) => faults.push(fault),
             }

@@ -8,9 +8,12 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::{
-    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
-    crypto::aws_lc_rs::{Ticketer, sign::any_supported_type},
-    server::{ClientHello, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier},
+    ProtocolVersion, ServerConfig, ServerConnection, SupportedProtocolVersion,
+    crypto::aws_lc_rs::Ticketer,
+    server::{
+        ClientHello, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
+        danger::ClientCertVerifier,
+    },
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
@@ -19,7 +22,7 @@ use x509_parser::{extensions::GeneralName, prelude::X509Certificate};
 use super::client::{Certificate, ClientTls};
 use crate::{
     config::{CertificateFiles, ClientAuth, ListenerTls, TlsVersion},
-    upstream::{TlsError, certificates, private_key, roots},
+    tls::{TlsError, TlsFault, TlsFaults, roots, unusable},
 };
 
 /// Tickets for each full TLS 1.3 handshake; clients that open several connections use up one
@@ -30,37 +33,38 @@ const TICKETS: usize = 2;
 ///
 /// # Errors
 ///
-/// A file that cannot be read, or a key that is not its certificate's.
-pub(crate) fn server(config: &ListenerTls) -> Result<Arc<ServerConfig>, TlsError> {
+/// Every file that cannot be read or used, and every key that is not its certificate's.
+pub(crate) fn server(config: &ListenerTls) -> Result<Arc<ServerConfig>, Vec<TlsFault>> {
+    let mut faults = TlsFaults::default();
+    let verifier = verifier(config, &mut faults);
+    let certificates = Certificates::load(config, &mut faults);
+    let ticketer = faults.keep(&config.at, ticketer());
+    let made = verifier.zip(certificates).zip(ticketer);
+    let ((verifier, certificates), ticketer) = faults.or(made)?;
     let versions: &[&SupportedProtocolVersion] = match config.min_version {
         TlsVersion::V1_2 => &[&TLS12, &TLS13],
         TlsVersion::V1_3 => &[&TLS13],
     };
     let builder = ServerConfig::builder_with_protocol_versions(versions);
-    let builder = match (&config.client_ca, config.client_auth) {
-        (Some(ca), ClientAuth::Required) => {
-            builder.with_client_cert_verifier(verifier(roots(Some(ca))?, false)?)
-        }
-        (Some(ca), ClientAuth::Optional) => {
-            builder.with_client_cert_verifier(verifier(roots(Some(ca))?, true)?)
-        }
-        _ => builder.with_no_client_auth(),
-    };
     let mut server =
-        builder.with_cert_resolver(Arc::new(Certificates::load(&config.certificates)?));
+        builder.with_client_cert_verifier(verifier).with_cert_resolver(Arc::new(certificates));
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    server.ticketer = ticketer()?;
+    server.ticketer = ticketer;
     server.send_tls13_tickets = TICKETS;
     Ok(Arc::new(server))
 }
 
-fn verifier(
-    roots: RootCertStore,
-    optional: bool,
-) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
+fn verifier(config: &ListenerTls, faults: &mut TlsFaults) -> Option<Arc<dyn ClientCertVerifier>> {
+    let (ca, is_optional) = match (&config.client_ca, config.client_auth) {
+        (Some(ca), ClientAuth::Required) => (ca, false),
+        (Some(ca), ClientAuth::Optional) => (ca, true),
+        (_, ClientAuth::Off) | (None, _) => return Some(WebPkiClientVerifier::no_client_auth()),
+    };
+    let at = config.at.key("client_ca");
+    let roots = faults.keep(&at, roots(Some(ca)))?;
     let builder = WebPkiClientVerifier::builder(roots.into());
-    let builder = if optional { builder.allow_unauthenticated() } else { builder };
-    builder.build().map_err(|error| TlsError::Unusable(error.to_string()))
+    let builder = if is_optional { builder.allow_unauthenticated() } else { builder };
+    faults.keep(&at, builder.build().map_err(|error| unusable(ca, error)))
 }
 
 /// The key of session tickets; one for the process, so that sessions live over reloads.
@@ -69,7 +73,7 @@ fn ticketer() -> Result<Arc<dyn ProducesTickets>, TlsError> {
     if let Some(ticketer) = TICKETER.get() {
         return Ok(Arc::clone(ticketer));
     }
-    let made = Ticketer::new().map_err(|error| TlsError::Unusable(error.to_string()))?;
+    let made = Ticketer::new().map_err(|error| TlsError::Setting(error.to_string()))?;
     Ok(Arc::clone(TICKETER.get_or_init(|| made)))
 }
 
@@ -82,18 +86,18 @@ struct Certificates {
 }
 
 impl Certificates {
-    fn load(files: &[CertificateFiles]) -> Result<Self, TlsError> {
+    /// `None` where there are faults.
+    fn load(config: &ListenerTls, faults: &mut TlsFaults) -> Option<Self> {
         let mut by_name = HashMap::new();
         let mut first = None;
-        for files in files {
-            let (key, names) = load(files)?;
+        for files in &config.certificates {
+            let Some((key, names)) = load(files, faults) else { continue };
             first.get_or_insert_with(|| Arc::clone(&key));
             for name in names {
                 by_name.entry(name).or_insert_with(|| Arc::clone(&key));
             }
         }
-        let first = first.ok_or_else(|| TlsError::Unusable("no certificate is named".into()))?;
-        Ok(Self { by_name, first })
+        Some(Self { by_name, first: first? })
     }
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
@@ -118,21 +122,18 @@ impl fmt::Debug for Certificates {
     }
 }
 
-fn load(files: &CertificateFiles) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
-    let unusable =
-        |reason: String| TlsError::Unusable(format!("`{}`: {reason}", files.certificate.display()));
-    let chain = certificates(&files.certificate)?;
-    let key = any_supported_type(&private_key(&files.key)?)
-        .map_err(|error| TlsError::Unusable(format!("`{}`: {error}", files.key.display())))?;
-    let (_, leaf) = x509_parser::parse_x509_certificate(&chain[0])
-        .map_err(|error| unusable(error.to_string()))?;
+/// A certificate with its key, and the names in it.
+fn load(
+    files: &CertificateFiles,
+    faults: &mut TlsFaults,
+) -> Option<(Arc<CertifiedKey>, Vec<String>)> {
+    let certified = faults.certified(files)?;
+    let leaf = x509_parser::parse_x509_certificate(&certified.cert[0]);
+    let leaf = leaf.map_err(|error| unusable(&files.certificate, error));
+    let (_, leaf) = faults.keep(&files.at.key("certificate"), leaf)?;
     let names =
         alternative_names(&leaf).into_iter().map(|name| name.to_ascii_lowercase()).collect();
-    let certified = CertifiedKey::new(chain, key);
-    certified.keys_match().map_err(|_| {
-        unusable(format!("it does not belong to the key in `{}`", files.key.display()))
-    })?;
-    Ok((Arc::new(certified), names))
+    Some((Arc::new(certified), names))
 }
 
 /// What plugins and logs learn of a client's TLS.

@@ -11,20 +11,29 @@ use std::{
 
 use wasmtime::component::Component;
 
+use crate::disk::{CacheFolder, InUse};
+
 /// A folder of compiled components.
 #[derive(Clone, Debug)]
 pub(super) struct CompiledCache {
-    folder: PathBuf,
+    folder: CacheFolder,
+}
+
+/// A component as the engine runs it, and its hold on the cache where it is kept there.
+pub(super) struct Compiled {
+    pub(super) component: Component,
+    pub(super) kept: Option<InUse>,
 }
 
 impl CompiledCache {
     /// The cache in `folder`, which is made where it is missing; `None` where it cannot be
     /// trusted or made, with the reason in the log.
-    pub(super) fn open(folder: &Path) -> Option<Self> {
-        match prepare(folder) {
-            Ok(()) => Some(Self { folder: folder.to_owned() }),
+    pub(super) fn open(folder: &CacheFolder) -> Option<Self> {
+        match prepare(&folder.path) {
+            Ok(()) => Some(Self { folder: folder.clone() }),
             Err(error) => {
-                tracing::warn!(folder = %folder.display(), %error, "compiled plugins are not cached");
+                let folder = folder.path.display();
+                tracing::warn!(%folder, %error, "compiled plugins are not cached");
                 None
             }
         }
@@ -32,13 +41,14 @@ impl CompiledCache {
 
     /// The compiled form of the component with this digest, for this engine.
     #[expect(unsafe_code, reason = "loading compiled code is what the cache is for")]
-    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Component> {
+    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Compiled> {
         let path = self.path(engine, digest);
-        path.exists().then_some(())?;
+        let kept = InUse::of(&path);
+        kept.as_ref()?;
         // SAFETY: the file was written by `put` of this user: `prepare` has refused folders that
         // others can write. Wasmtime itself refuses code of another version or configuration.
         match unsafe { Component::deserialize_file(engine, &path) } {
-            Ok(component) => Some(component),
+            Ok(component) => Some(Compiled { component, kept }),
             Err(error) => {
                 tracing::debug!(path = %path.display(), %error, "compiled plugin is not usable");
                 None
@@ -46,8 +56,13 @@ impl CompiledCache {
         }
     }
 
-    /// Keeps a compiled component; a failure costs only the next start's time.
-    pub(super) fn put(&self, engine: &wasmtime::Engine, digest: &str, component: &Component) {
+    /// Keeps a compiled component, and makes room for it; a failure costs only the next start's time.
+    pub(super) fn put(
+        &self,
+        engine: &wasmtime::Engine,
+        digest: &str,
+        component: Component,
+    ) -> Compiled {
         let path = self.path(engine, digest);
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
         let written = component
@@ -56,15 +71,19 @@ impl CompiledCache {
             .and_then(|code| fs::write(&temporary, code))
             .and_then(|()| fs::rename(&temporary, &path));
         if let Err(error) = written {
+            let _ = fs::remove_file(&temporary);
             tracing::debug!(path = %path.display(), %error, "compiled plugin was not cached");
         }
+        let kept = InUse::of(&path);
+        self.folder.prune();
+        Compiled { component, kept }
     }
 
     fn path(&self, engine: &wasmtime::Engine, digest: &str) -> PathBuf {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        self.folder.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
+        self.folder.path.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
     }
 }
 

@@ -14,7 +14,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use super::{
     bindings::{PluginPre, exports::tollgate::plugin::filter::Need},
-    cache::CompiledCache,
+    cache::{Compiled, CompiledCache},
     canary,
     engine::Engine,
     kept::Kept,
@@ -28,7 +28,11 @@ use super::{
     usage::Settings,
     world::{Kind, Release, World},
 };
-use crate::config;
+use crate::{
+    config,
+    disk::{self, CacheFolder, InUse},
+    registry::MAX_COMPONENT,
+};
 
 /// A compiled component that fits the world, shared by all uses of the same bytes.
 pub struct Component {
@@ -42,6 +46,8 @@ pub struct Component {
     pub release: Release,
     pub(super) pre: PluginPre<State>,
     pub(super) traces: Traces,
+    /// Its compiled code on disk, which stays for as long as it is used.
+    _kept: Option<InUse>,
 }
 
 impl Component {
@@ -118,7 +124,7 @@ pub struct Components {
 
 impl Components {
     /// `cache`: the folder for compiled code; `None`: every start compiles.
-    pub fn new(engine: Engine, cache: Option<&Path>) -> Self {
+    pub fn new(engine: Engine, cache: Option<&CacheFolder>) -> Self {
         let cache = cache.and_then(CompiledCache::open);
         Self {
             engine,
@@ -200,7 +206,7 @@ impl Components {
         check_kind(name, &bytes)?;
         let release = release(name, &bytes)?;
         let compiling = Compiling { components: self, name, bytes: &bytes, digest: &digest };
-        let compiled = compiling.compile(&self.engine.engine)?;
+        let Compiled { component: compiled, kept } = compiling.compile(&self.engine.engine)?;
         let other_world = |reason| LoadError::OtherWorld { name: name.to_owned(), reason };
         let Some(release) = release else {
             return Err(other_world("it does not export `tollgate:plugin/filter`".into()));
@@ -229,15 +235,12 @@ impl Components {
             digest,
             size: bytes.len(),
             pre,
+            _kept: kept,
         })
     }
 
     /// For plugins: from the cache, or compiled and cached.
-    pub(super) fn compiled(
-        &self,
-        bytes: &[u8],
-        digest: &str,
-    ) -> wasmtime::Result<wasmtime::component::Component> {
+    pub(super) fn compiled(&self, bytes: &[u8], digest: &str) -> wasmtime::Result<Compiled> {
         self.compiled_for(&self.engine.engine, bytes, digest)
     }
 
@@ -246,17 +249,17 @@ impl Components {
         engine: &wasmtime::Engine,
         bytes: &[u8],
         digest: &str,
-    ) -> wasmtime::Result<wasmtime::component::Component> {
+    ) -> wasmtime::Result<Compiled> {
         if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
             count(self.made.cached.as_ref());
             return Ok(cached);
         }
-        let compiled = wasmtime::component::Component::new(engine, bytes)?;
+        let component = wasmtime::component::Component::new(engine, bytes)?;
         count(self.made.compiled.as_ref());
-        if let Some(cache) = &self.cache {
-            cache.put(engine, digest, &compiled);
-        }
-        Ok(compiled)
+        Ok(match &self.cache {
+            Some(cache) => cache.put(engine, digest, component),
+            None => Compiled { component, kept: None },
+        })
     }
 
     /// The component in `path` with the memory that it has once it is configured; taken once for
@@ -322,10 +325,7 @@ pub(super) struct Compiling<'a> {
 }
 
 impl Compiling<'_> {
-    pub(super) fn compile(
-        self,
-        engine: &wasmtime::Engine,
-    ) -> Result<wasmtime::component::Component, LoadError> {
+    pub(super) fn compile(self, engine: &wasmtime::Engine) -> Result<Compiled, LoadError> {
         let compiled = self.components.compiled_for(engine, self.bytes, self.digest);
         compiled.map_err(|error| LoadError::NotAComponent {
             name: self.name.to_owned(),
@@ -336,7 +336,7 @@ impl Compiling<'_> {
 
 /// The bytes of a file and their digest.
 fn read(path: &Path) -> Result<(Vec<u8>, String), LoadError> {
-    let read = std::fs::read(path);
+    let read = disk::read(path, MAX_COMPONENT);
     let bytes = read.map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     let digest = hex::encode(digest(&SHA256, &bytes));
     Ok((bytes, digest))

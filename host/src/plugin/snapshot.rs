@@ -16,11 +16,16 @@ use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use super::{
     bindings::{PluginPre, exports::tollgate::plugin::filter::Phases},
+    cache::Compiled,
     component::Components,
     meter::Metered,
     pool::{self, SETUP_TIMEOUT},
     state::State,
     usage::Settings,
+};
+use crate::{
+    disk::{self, InUse},
+    registry::MAX_COMPONENT,
 };
 
 /// A configured component. One serves all uses of the same component and configuration.
@@ -28,6 +33,8 @@ pub(super) struct Snapshot {
     pub(super) pre: PluginPre<State>,
     /// What `configure` returned.
     pub(super) phases: Phases,
+    /// Its compiled code on disk, which stays for as long as it is used.
+    _kept: Option<InUse>,
 }
 
 /// Why a component has no snapshot: its instances are configured one by one.
@@ -60,7 +67,7 @@ impl Snapshot {
         wanted: &str,
         settings: &Arc<Settings>,
     ) -> Result<Self, NoSnapshot> {
-        let bytes = std::fs::read(path).map_err(|_| NoSnapshot::Changed)?;
+        let bytes = disk::read(path, MAX_COMPONENT).map_err(|_| NoSnapshot::Changed)?;
         if sha256(&bytes) != wanted {
             return Err(NoSnapshot::Changed);
         }
@@ -69,8 +76,8 @@ impl Snapshot {
         let taken = AssertUnwindSafe(tokio::time::timeout(SETUP_TIMEOUT, taking)).catch_unwind();
         let taken = taken.await.map_err(|_| NoSnapshot::Unfit("it cannot be rewritten".into()))?;
         let (bytes, phases) = taken.map_err(|_| NoSnapshot::TimedOut)??;
-        let pre = link(components, &bytes)?;
-        Ok(Self { pre, phases })
+        let (pre, kept) = link(components, &bytes)?;
+        Ok(Self { pre, phases, _kept: kept })
     }
 }
 
@@ -82,7 +89,7 @@ async fn configured(
 ) -> Result<(Vec<u8>, Phases), NoSnapshot> {
     let wizer = Wizer::new();
     let (context, instrumented) = wizer.instrument_component(bytes).map_err(|e| unfit(&e))?;
-    let pre = link(components, &instrumented)?;
+    let (pre, _kept) = link(components, &instrumented)?;
     let mut store = pool::store(components.engine(), Arc::clone(settings));
     let meter = Arc::clone(&store.data().meter);
     let setup = Box::pin(async {
@@ -106,10 +113,14 @@ async fn configured(
     Ok((snapshot.map_err(|error| unfit(&error))?, phases))
 }
 
-fn link(components: &Components, bytes: &[u8]) -> Result<PluginPre<State>, NoSnapshot> {
+fn link(
+    components: &Components,
+    bytes: &[u8],
+) -> Result<(PluginPre<State>, Option<InUse>), NoSnapshot> {
     let compiled = components.compiled(bytes, &sha256(bytes)).map_err(|error| unfit(&error))?;
-    let linked = components.engine().linker.instantiate_pre(&compiled).and_then(PluginPre::new);
-    linked.map_err(|error| unfit(&error))
+    let Compiled { component, kept } = compiled;
+    let linked = components.engine().linker.instantiate_pre(&component).and_then(PluginPre::new);
+    Ok((linked.map_err(|error| unfit(&error))?, kept))
 }
 
 fn sha256(bytes: &[u8]) -> String {

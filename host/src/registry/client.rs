@@ -21,7 +21,7 @@ use super::{
     failure::{self, What},
     layout::Blob,
 };
-use crate::config::Registry;
+use crate::{config::Registry, disk};
 
 /// Until a connection is there.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -212,7 +212,7 @@ fn config(reference: &Reference, access: Option<&Registry>) -> Result<ClientConf
         ..ClientConfig::default()
     };
     if let Some(path) = ca {
-        let data = std::fs::read(path).map_err(|error| Error::Authorities {
+        let data = disk::read(path, disk::MAX_TEXT).map_err(|error| Error::Authorities {
             registry: reference.registry().to_owned(),
             reason: format!("{}: {error}", path.display()),
         })?;

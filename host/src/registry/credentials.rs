@@ -1,12 +1,12 @@
 //! Who we are to a registry: as the configuration says, else as Docker knows it.
 
-use std::{env, fs::File, io, path::PathBuf, time::Duration};
+use std::{env, io, path::PathBuf, time::Duration};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use oci_client::secrets::RegistryAuth;
 
 use super::{Error, Reference};
-use crate::config::Registry;
+use crate::{config::Registry, disk};
 
 /// For a credential helper, which may ask a keychain or a cloud.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,7 +36,7 @@ pub(super) async fn find(
 /// that may be a secret.
 fn from_docker(registry: &str) -> Result<RegistryAuth, &'static str> {
     let Some(path) = docker_file() else { return Ok(RegistryAuth::Anonymous) };
-    let file = match File::open(path) {
+    let file = match disk::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(RegistryAuth::Anonymous);

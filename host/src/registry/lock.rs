@@ -11,7 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Digest, Reference, store};
-use crate::config::{Fault, Pointer, other};
+use crate::{
+    config::{Fault, Pointer, other},
+    disk,
+};
 
 /// The pins of one configuration.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +130,7 @@ impl Lock {
 }
 
 fn pins(path: &Path) -> Result<BTreeMap<String, Digest>, Vec<Fault>> {
-    let text = match fs::read_to_string(path) {
+    let text = match disk::read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(vec![Fault::unreadable(path, &error)]),

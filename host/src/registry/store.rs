@@ -10,10 +10,13 @@ use std::{
 
 use tempfile::{NamedTempFile, TempDir};
 
-use super::{Digest, Error};
+use super::{Digest, Error, MAX_COMPONENT};
+use crate::disk::{self, CacheFolder, InUse};
 
 pub(super) struct Store {
     folder: PathBuf,
+    /// What bounds it; `None`: it is gone with the process.
+    cache: Option<CacheFolder>,
     /// Where nothing is to be kept beyond the process.
     _temporary: Option<TempDir>,
 }
@@ -25,11 +28,13 @@ impl Store {
     /// # Errors
     ///
     /// There cannot even be that.
-    pub(super) fn open(cache: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn open(cache: Option<&CacheFolder>) -> Result<Self, Error> {
         if let Some(cache) = cache {
-            let folder = cache.join("blobs/sha256");
+            let folder = cache.blobs();
             match prepare(&folder) {
-                Ok(()) => return Ok(Self { folder, _temporary: None }),
+                Ok(()) => {
+                    return Ok(Self { folder, cache: Some(cache.clone()), _temporary: None });
+                }
                 Err(error) => {
                     let folder = folder.display();
                     tracing::warn!(%folder, %error, "fetched plugins are not kept for the next start");
@@ -39,26 +44,32 @@ impl Store {
         let temporary = tempfile::Builder::new().prefix("tollgate-").tempdir();
         let temporary =
             temporary.map_err(|source| Error::Disk { path: std::env::temp_dir(), source })?;
-        Ok(Self { folder: temporary.path().to_owned(), _temporary: Some(temporary) })
+        let folder = temporary.path().to_owned();
+        Ok(Self { folder, cache: None, _temporary: Some(temporary) })
     }
 
-    /// The blob, if it is there and whole.
-    pub(super) fn get(&self, digest: &Digest) -> Option<Vec<u8>> {
+    /// The blob, if it is there and whole; it stays for as long as it is in use.
+    pub(super) fn get(&self, digest: &Digest) -> Option<(Vec<u8>, InUse)> {
         let path = self.path(digest);
-        let bytes = fs::read(&path).ok()?;
+        let in_use = InUse::of(&path)?;
+        let bytes = disk::read(&path, MAX_COMPONENT).ok()?;
         if Digest::of(&bytes) == *digest {
-            return Some(bytes);
+            return Some((bytes, in_use));
         }
         tracing::warn!(path = %path.display(), "a kept blob does not have its digest; it is not used");
         None
     }
 
-    /// Keeps a blob, in one step.
-    pub(super) fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<PathBuf, Error> {
+    /// Keeps a blob, in one step, and makes room for it.
+    pub(super) fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<Option<InUse>, Error> {
         let path = self.path(digest);
         let written = write(&path, bytes);
         written.map_err(|source| Error::Disk { path: path.clone(), source })?;
-        Ok(path)
+        let in_use = InUse::of(&path);
+        if let Some(cache) = &self.cache {
+            cache.prune();
+        }
+        Ok(in_use)
     }
 
     pub(super) fn path(&self, digest: &Digest) -> PathBuf {
@@ -90,24 +101,27 @@ mod tests {
 
     #[test]
     fn a_blob_that_was_changed_is_missing() {
-        let cache = tempfile::tempdir().expect("a temporary folder");
-        let store = Store::open(Some(cache.path())).expect("it can be written");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let cache = CacheFolder { path: folder.path().to_owned(), max_bytes: 1 << 20 };
+        let store = Store::open(Some(&cache)).expect("it can be written");
+        let get = |digest| store.get(digest).map(|(bytes, _)| bytes);
         let digest = Digest::of(b"content");
-        assert_eq!(store.get(&digest), None);
-        let path = store.put(&digest, b"content").expect("it can be written");
-        assert_eq!(store.get(&digest).as_deref(), Some(&b"content"[..]));
-        fs::write(&path, b"Content").expect("it can be written");
-        assert_eq!(store.get(&digest), None);
+        assert_eq!(get(&digest), None);
         store.put(&digest, b"content").expect("it can be written");
-        assert_eq!(store.get(&digest).as_deref(), Some(&b"content"[..]));
+        assert_eq!(get(&digest).as_deref(), Some(&b"content"[..]));
+        fs::write(store.path(&digest), b"Content").expect("it can be written");
+        assert_eq!(get(&digest), None);
+        store.put(&digest, b"content").expect("it can be written");
+        assert_eq!(get(&digest).as_deref(), Some(&b"content"[..]));
     }
 
     #[test]
     fn without_a_folder_blobs_are_gone_with_the_store() {
         let store = Store::open(None).expect("there is a temporary folder");
         let digest = Digest::of(b"content");
-        let path = store.put(&digest, b"content").expect("it can be written");
-        assert_eq!(store.get(&digest).as_deref(), Some(&b"content"[..]));
+        store.put(&digest, b"content").expect("it can be written");
+        let path = store.path(&digest);
+        assert_eq!(store.get(&digest).map(|(bytes, _)| bytes).as_deref(), Some(&b"content"[..]));
         drop(store);
         assert!(!path.exists());
     }

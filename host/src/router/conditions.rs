@@ -133,6 +133,13 @@ impl PartialEq for ValueCondition {
     }
 }
 
+impl WholeRegex {
+    /// As the configuration writes it.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+}
+
 impl fmt::Display for ValueCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

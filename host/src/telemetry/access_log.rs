@@ -1,8 +1,10 @@
 //! The access log: one JSON line for each exchange, written by a thread of its own.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write, stdout},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    path::Path,
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     thread,
 };
@@ -53,11 +55,27 @@ impl AccessLog {
     pub(crate) fn open(config: &config::AccessLog, dropped: IntCounter) -> io::Result<Self> {
         let out: Box<dyn Write + Send> = match &config.path {
             None => Box::new(stdout()),
-            Some(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+            Some(path) => Box::new(append_to(path, true)?),
         };
         let (lines, queue) = sync_channel(QUEUE);
         thread::Builder::new().name("access-log".into()).spawn(move || write(&queue, out))?;
         Ok(Self { lines, sample: config.sample, dropped })
+    }
+
+    /// Whether the file could be opened; none is made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub(crate) fn check(config: &config::AccessLog) -> io::Result<()> {
+        let Some(path) = &config.path else { return Ok(()) };
+        match append_to(path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).map(drop)
+            }
+            opened => opened.map(drop),
+        }
     }
 
     /// Whether the next exchange is one of the sample.
@@ -72,6 +90,21 @@ impl AccessLog {
             self.dropped.inc();
         }
     }
+}
+
+/// Opens a file, a device or a named pipe for appending.
+fn append_to(path: &Path, is_made: bool) -> io::Result<File> {
+    let is_pipe = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
+    // To open a pipe that nobody reads would be to wait, perhaps for ever.
+    let reader =
+        is_pipe.then(|| OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path));
+    let reader = reader.transpose().map_err(|error| match error.raw_os_error() {
+        Some(libc::ENXIO) => io::Error::other("it is a named pipe that nobody reads"),
+        _ => error,
+    })?;
+    let opened = OpenOptions::new().create(is_made).append(true).open(path);
+    drop(reader);
+    opened
 }
 
 /// Writes until every sender is gone; flushes whenever nothing waits.

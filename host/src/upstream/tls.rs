@@ -1,6 +1,6 @@
 //! TLS towards an upstream.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -11,13 +11,16 @@ use rustls::{
     crypto::{
         WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
     },
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    sign::SingleCertAndKey,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::TlsError;
-use crate::config::{Protocol, UpstreamTls};
+use crate::{
+    config::{Protocol, UpstreamTls},
+    tls::{TlsError, TlsFault, TlsFaults, roots},
+};
 
 /// How to speak TLS with an upstream's endpoints.
 pub(super) struct Tls {
@@ -26,16 +29,37 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn new(config: &UpstreamTls, protocol: Protocol) -> Result<Self, TlsError> {
-        let mut client = client_config(config)?;
+    /// # Errors
+    ///
+    /// Every file and setting that cannot be used.
+    pub(super) fn new(config: &UpstreamTls, protocol: Protocol) -> Result<Self, Vec<TlsFault>> {
+        let mut faults = TlsFaults::default();
+        let trust = match config.verify {
+            true => faults.keep(&config.at.key("ca"), roots(config.ca.as_deref())).map(Trust::In),
+            false => Some(Trust::Anybody),
+        };
+        let own = config.client_certificate.as_ref().map(|files| faults.certified(files));
+        let server_name = config.server_name.clone().map(ServerName::try_from).transpose();
+        let server_name = server_name.map_err(|error| TlsError::Setting(error.to_string()));
+        let server_name = faults.keep(&config.at.key("server_name"), server_name);
+        let (trust, server_name) = faults.or(trust.zip(server_name))?;
+        let builder = ClientConfig::builder();
+        let builder = match trust {
+            Trust::In(roots) => builder.with_root_certificates(roots),
+            Trust::Anybody => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified::new()))
+            }
+        };
+        let mut client = match own.flatten() {
+            None => builder.with_no_client_auth(),
+            Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own))),
+        };
         client.alpn_protocols = match protocol {
             Protocol::Http1 => vec![b"http/1.1".to_vec()],
             Protocol::Http2 => vec![b"h2".to_vec()],
             Protocol::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         };
         client.resumption = Resumption::in_memory_sessions(256);
-        let server_name = config.server_name.clone().map(ServerName::try_from).transpose();
-        let server_name = server_name.map_err(|error| TlsError::Unusable(error.to_string()))?;
         Ok(Self { connector: TlsConnector::from(Arc::new(client)), server_name })
     }
 
@@ -52,59 +76,10 @@ impl Tls {
     }
 }
 
-fn client_config(config: &UpstreamTls) -> Result<ClientConfig, TlsError> {
-    let builder = ClientConfig::builder();
-    let builder = if config.verify {
-        builder.with_root_certificates(roots(config.ca.as_deref())?)
-    } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified::new()))
-    };
-    match &config.client_certificate {
-        None => Ok(builder.with_no_client_auth()),
-        Some(files) => builder
-            .with_client_auth_cert(certificates(&files.certificate)?, private_key(&files.key)?)
-            .map_err(|error| TlsError::Unusable(error.to_string())),
-    }
-}
-
-/// The authorities in `ca`, or else the system's.
-pub(crate) fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            for certificate in certificates(path)? {
-                roots.add(certificate).map_err(|error| TlsError::Unusable(error.to_string()))?;
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                let reason = "the system has no certificate authorities; name some with `ca`";
-                return Err(TlsError::Unusable(reason.into()));
-            }
-        }
-    }
-    Ok(roots)
-}
-
-/// All certificates of a PEM file, in its order.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| TlsError::Read { path: path.to_owned(), reason: error.to_string() })?;
-    if found.is_empty() {
-        return Err(TlsError::Empty { path: path.to_owned(), what: "certificate" });
-    }
-    Ok(found)
-}
-
-pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => {
-            TlsError::Empty { path: path.to_owned(), what: "private key" }
-        }
-        error => TlsError::Read { path: path.to_owned(), reason: error.to_string() },
-    })
+/// Whose certificates will do.
+enum Trust {
+    In(RootCertStore),
+    Anybody,
 }
 
 /// `verify: false`: any certificate will do; the handshake itself is still checked.

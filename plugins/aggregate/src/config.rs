@@ -19,6 +19,7 @@ pub(crate) struct Call {
     /// Its name in the answer.
     pub(crate) name: String,
     /// The upstream; it must be granted to this use.
+    #[schemars(extend("x-tollgate-name" = "upstream"))]
     pub(crate) upstream: String,
     /// The method.
     #[serde(default = "get")]
@@ -47,42 +48,51 @@ pub(crate) struct Call {
 }
 
 impl Aggregate {
-    /// The first thing that the types do not rule out.
-    pub(crate) fn fault(&self) -> Option<String> {
+    /// What the types do not rule out, a line each.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
         if self.calls.is_empty() {
-            return Some("calls: at least one is needed".to_owned());
+            faults.push("calls: at least one is needed".to_owned());
         }
         let mut names = BTreeMap::new();
         for (i, call) in self.calls.iter().enumerate() {
-            // Names stand in a header when their calls have failed.
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            if call.name.is_empty() || !call.name.chars().all(plain) {
-                return Some(format!("calls[{i}].name: must be letters, digits, `-`, `_` and `.`"));
-            }
+            faults.extend(call.faults().into_iter().map(|fault| format!("calls[{i}].{fault}")));
             if let Some(j) = names.insert(&call.name, i) {
-                return Some(format!("calls[{i}].name: calls[{j}] has the same name"));
-            }
-            if call.upstream.is_empty() {
-                return Some(format!("calls[{i}].upstream: must not be empty"));
-            }
-            if call.method.is_empty() || !call.method.bytes().all(|byte| byte.is_ascii_uppercase())
-            {
-                return Some(format!("calls[{i}].method: must be in capitals, such as GET"));
-            }
-            // Otherwise a value of the request could choose more than a part of the path.
-            if !call.target.prefix().starts_with('/') {
-                return Some(format!("calls[{i}].target: must begin with /"));
-            }
-            if !call.pointer.is_empty() && !call.pointer.starts_with('/') {
-                return Some(format!("calls[{i}].pointer: must be empty or begin with /"));
-            }
-            if call.required && !call.default.is_null() {
-                return Some(format!(
-                    "calls[{i}].default: a required call has none; say required: false"
-                ));
+                faults.push(format!("calls[{i}].name: calls[{j}] has the same name"));
             }
         }
-        None
+        faults
+    }
+}
+
+impl Call {
+    fn faults(&self) -> Vec<String> {
+        // Names stand in a header when their calls have failed.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let is_method = |method: &str| method.bytes().all(|byte| byte.is_ascii_uppercase());
+        let checks = [
+            (
+                !self.name.is_empty() && self.name.chars().all(plain),
+                "name: must be letters, digits, `-`, `_` and `.`",
+            ),
+            (!self.upstream.is_empty(), "upstream: must not be empty"),
+            (
+                !self.method.is_empty() && is_method(&self.method),
+                "method: must be in capitals, such as GET",
+            ),
+            // Otherwise a value of the request could choose more than a part of the path.
+            (self.target.prefix().starts_with('/'), "target: must begin with /"),
+            (
+                self.pointer.is_empty() || self.pointer.starts_with('/'),
+                "pointer: must be empty or begin with /",
+            ),
+            (
+                !self.required || self.default.is_null(),
+                "default: a required call has none; say required: false",
+            ),
+        ];
+        let failed = checks.into_iter().filter(|(holds, _)| !holds);
+        failed.map(|(_, fault)| fault.to_owned()).collect()
     }
 }
 

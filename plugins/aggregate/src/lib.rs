@@ -29,10 +29,8 @@ impl Plugin for Aggregate {
     const NEEDS: &'static [Need] = &[Need::Upstreams];
 
     fn new(config: Self) -> Result<Self, Error> {
-        match config.fault() {
-            Some(fault) => Err(Error::new(fault)),
-            None => Ok(config),
-        }
+        Error::if_any(&config.faults())?;
+        Ok(config)
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict, Error> {

@@ -48,36 +48,38 @@ pub(crate) struct Entry {
 }
 
 impl ApiKey {
-    /// The first thing that the types do not rule out.
-    pub(crate) fn fault(&self) -> Option<String> {
+    /// What the types do not rule out, a line each.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
         if self.header.is_none() && self.query.is_none() && self.cookie.is_none() {
-            return Some("header: a key has to come from somewhere".to_owned());
+            faults.push("header: a key has to come from somewhere".to_owned());
         }
         if self.keys.is_empty() {
-            return Some("keys: at least one is needed".to_owned());
+            faults.push("keys: at least one is needed".to_owned());
         }
         for (i, entry) in self.keys.iter().enumerate() {
             if entry.consumer.is_empty() {
-                return Some(format!("keys[{i}].consumer: must not be empty"));
+                faults.push(format!("keys[{i}].consumer: must not be empty"));
             }
             if let Some(j) = self.keys[..i].iter().position(|other| other.sha256 == entry.sha256) {
-                return Some(format!("keys[{i}].sha256: the same key as keys[{j}]"));
+                faults.push(format!("keys[{i}].sha256: the same key as keys[{j}]"));
             }
         }
-        for (name, source) in &self.headers {
-            let known =
-                |name: &str| self.keys.iter().any(|entry| entry.metadata.contains_key(name));
-            if source != "consumer" && !source.strip_prefix("metadata.").is_some_and(known) {
-                return Some(format!(
-                    "headers.{name}: `{source}` is neither consumer nor metadata.NAME of any key"
-                ));
-            }
-        }
+        faults.extend(self.headers.iter().filter_map(|(name, source)| {
+            let fault = "is neither consumer nor metadata.NAME of any key";
+            (!self.has(source)).then(|| format!("headers.{name}: `{source}` {fault}"))
+        }));
         if !self.realm.chars().all(|c| (c.is_ascii_graphic() || c == ' ') && c != '"' && c != '\\')
         {
-            return Some("realm: must be printable ASCII without quotes".to_owned());
+            faults.push("realm: must be printable ASCII without quotes".to_owned());
         }
-        None
+        faults
+    }
+
+    /// Whether there is something to be had of `source` for any key.
+    fn has(&self, source: &str) -> bool {
+        let known = |name: &str| self.keys.iter().any(|entry| entry.metadata.contains_key(name));
+        source == "consumer" || source.strip_prefix("metadata.").is_some_and(known)
     }
 }
 

@@ -50,6 +50,10 @@ impl JsonSchema for Digest {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" })
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9A-Fa-f]{64}$",
+            "x-expected": "the SHA-256 digest of a key, 64 hex digits; `printf %s KEY | sha256sum` prints it",
+        })
     }
 }

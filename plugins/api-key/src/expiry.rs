@@ -107,7 +107,11 @@ impl JsonSchema for Expiry {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}" })
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}",
+            "x-expected": "a moment such as `2026-12-31T12:00:00Z`, or a day such as `2026-12-31`",
+        })
     }
 }
 

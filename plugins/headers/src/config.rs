@@ -42,16 +42,15 @@ impl Changes {
             && self.append.is_empty()
     }
 
-    /// The first value that no header can have, for what templates cannot change.
-    pub(crate) fn fault(&self) -> Option<String> {
+    /// Values that no header can have, for what templates cannot change; a line each.
+    pub(crate) fn faults(&self) -> Vec<String> {
         let values = self.set.iter().map(|entry| ("set", entry));
         let values = values.chain(self.append.iter().map(|entry| ("append", entry)));
-        for (key, (name, value)) in values {
-            let control = |c: char| c.is_control() && c != '\t';
-            if value.texts().any(|text| text.contains(control)) {
-                return Some(format!("{key}.{name}: a header value has no control characters"));
-            }
-        }
-        None
+        let control = |c: char| c.is_control() && c != '\t';
+        let bad = values.filter(|(_, (_, value))| value.texts().any(|text| text.contains(control)));
+        bad.map(|(key, (name, _))| {
+            format!("{key}.{name}: a header value has no control characters")
+        })
+        .collect()
     }
 }

@@ -13,11 +13,11 @@ impl Plugin for Headers {
     type Config = Self;
 
     fn new(config: Self) -> Result<Self, Error> {
+        let mut faults = Vec::new();
         for (key, changes) in [("request", &config.request), ("response", &config.response)] {
-            if let Some(fault) = changes.fault() {
-                return Err(Error::new(format!("{key}.{fault}")));
-            }
+            faults.extend(changes.faults().into_iter().map(|fault| format!("{key}.{fault}")));
         }
+        Error::if_any(&faults)?;
         Ok(config)
     }
 

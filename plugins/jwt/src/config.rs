@@ -84,6 +84,7 @@ pub(crate) struct Key {
 #[derive(Config)]
 pub(crate) struct Jwks {
     /// The upstream that has it; it must be granted to this use.
+    #[schemars(extend("x-tollgate-name" = "upstream"))]
     pub(crate) upstream: String,
     /// Path and query.
     pub(crate) path: String,
@@ -98,6 +99,7 @@ pub(crate) struct Jwks {
     pub(crate) timeout: Period,
     /// The store through which all instances share it, if one is granted; by default the first
     /// that is. Whoever else is granted the same store can put keys of its own there.
+    #[schemars(extend("x-tollgate-name" = "store"))]
     pub(crate) store: Option<String>,
 }
 
@@ -134,53 +136,44 @@ impl Default for Token {
 }
 
 impl Jwt {
-    /// The first thing that the types do not rule out; the keys are looked at when they are read.
-    pub(crate) fn fault(&self) -> Option<String> {
-        if self.keys.is_empty() && self.jwks_json.is_none() && self.jwks.is_none() {
-            return Some("keys: there are none, and neither jwks nor jwks_json".to_owned());
-        }
-        if self.algorithms.is_empty() {
-            return Some("algorithms: at least one is needed".to_owned());
-        }
-        if self.algorithms.iter().any(|algorithm| algorithm.is_hmac()) {
-            return Some(
-                "algorithms: HS is for secrets under keys, never for keys of a set".to_owned(),
-            );
-        }
-        if self.leeway > MAX_LEEWAY {
-            return Some("leeway: at most 300s".to_owned());
-        }
-        for (key, values) in [("issuer", &self.issuer), ("audience", &self.audience)] {
-            let empty = |values: &OneOrMany| {
-                values.as_slice().is_empty() || values.as_slice().iter().any(String::is_empty)
-            };
-            if values.as_ref().is_some_and(empty) {
-                return Some(format!("{key}: must not be empty"));
-            }
-        }
-        if let Some(jwks) = &self.jwks
-            && !jwks.path.starts_with('/')
-        {
-            return Some("jwks.path: must begin with /".to_owned());
-        }
-        let token = &self.token;
-        if token.header.is_none() && token.cookie.is_none() && token.query.is_none() {
-            return Some("token.header: a token has to come from somewhere".to_owned());
-        }
+    /// What the types do not rule out, a line each; the keys are looked at when they are read.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let filled = |values: &OneOrMany| {
+            !values.as_slice().is_empty() && !values.as_slice().iter().any(String::is_empty)
+        };
         let printable = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
-        let scopes = &self.scopes;
-        if !scopes
-            .all_of
-            .iter()
-            .chain(&scopes.any_of)
-            .all(|scope| !scope.is_empty() && scope.chars().all(printable))
-        {
-            return Some("scopes: a scope is printable ASCII without spaces and quotes".to_owned());
-        }
-        if !self.realm.chars().all(|c| printable(c) || c == ' ') {
-            return Some("realm: must be printable ASCII without quotes".to_owned());
-        }
-        None
+        let is_scope = |scope: &String| !scope.is_empty() && scope.chars().all(printable);
+        let token = &self.token;
+        let mut scopes = self.scopes.all_of.iter().chain(&self.scopes.any_of);
+        let checks = [
+            (
+                !self.keys.is_empty() || self.jwks_json.is_some() || self.jwks.is_some(),
+                "keys: there are none, and neither jwks nor jwks_json",
+            ),
+            (!self.algorithms.is_empty(), "algorithms: at least one is needed"),
+            (
+                !self.algorithms.iter().any(|algorithm| algorithm.is_hmac()),
+                "algorithms: HS is for secrets under keys, never for keys of a set",
+            ),
+            (self.leeway <= MAX_LEEWAY, "leeway: at most 300s"),
+            (self.issuer.as_ref().is_none_or(filled), "issuer: must not be empty"),
+            (self.audience.as_ref().is_none_or(filled), "audience: must not be empty"),
+            (
+                self.jwks.as_ref().is_none_or(|jwks| jwks.path.starts_with('/')),
+                "jwks.path: must begin with /",
+            ),
+            (
+                token.header.is_some() || token.cookie.is_some() || token.query.is_some(),
+                "token.header: a token has to come from somewhere",
+            ),
+            (scopes.all(is_scope), "scopes: a scope is printable ASCII without spaces and quotes"),
+            (
+                self.realm.chars().all(|c| printable(c) || c == ' '),
+                "realm: must be printable ASCII without quotes",
+            ),
+        ];
+        let failed = checks.into_iter().filter(|(holds, _)| !holds);
+        failed.map(|(_, fault)| fault.to_owned()).collect()
     }
 }
 

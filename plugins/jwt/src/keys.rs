@@ -35,21 +35,25 @@ impl Key {
     }
 }
 
-/// The keys that stand in the configuration.
-pub(crate) fn configured(config: &config::Jwt) -> Result<Vec<Key>, String> {
+/// The keys that stand in the configuration; what cannot be used is added to `faults`.
+pub(crate) fn configured(config: &config::Jwt, faults: &mut Vec<String>) -> Vec<Key> {
     let mut keys = Vec::new();
     for (i, key) in config.keys.iter().enumerate() {
-        keys.push(inline(key).map_err(|why| format!("keys[{i}]: {why}"))?);
+        match inline(key) {
+            Ok(key) => keys.push(key),
+            Err(why) => faults.push(format!("keys[{i}]{why}")),
+        }
     }
     if let Some(json) = &config.jwks_json {
-        let set =
-            set(json.as_bytes(), &config.algorithms).map_err(|why| format!("jwks_json: {why}"))?;
-        if set.is_empty() {
-            return Err("jwks_json: no key of the set fits the allowed algorithms".to_owned());
+        match set(json.as_bytes(), &config.algorithms) {
+            Ok(set) if set.is_empty() => {
+                faults.push("jwks_json: no key of the set fits the allowed algorithms".to_owned())
+            }
+            Ok(set) => keys.extend(set),
+            Err(why) => faults.push(format!("jwks_json: {why}")),
         }
-        keys.extend(set);
     }
-    Ok(keys)
+    keys
 }
 
 /// The keys of a set that may be used with one of `allowed`.
@@ -64,6 +68,7 @@ pub(crate) fn set(json: &[u8], allowed: &[Algorithm]) -> Result<Vec<Key>, String
     Ok(jwk::set(json)?.into_iter().filter(public).filter_map(read).collect())
 }
 
+/// The fault begins with the way to it from the key: `.pem: ..`, or `: ..` for the key itself.
 fn inline(config: &config::Key) -> Result<Key, String> {
     let given = [
         config.secret.is_some(),
@@ -72,27 +77,29 @@ fn inline(config: &config::Key) -> Result<Key, String> {
         config.jwk.is_some(),
     ];
     if given.into_iter().filter(|&given| given).count() != 1 {
-        return Err("must have one of secret, secret_base64url, pem and jwk".to_owned());
+        return Err(": must have one of secret, secret_base64url, pem and jwk".to_owned());
     }
     let own = config.jwk.as_ref().and_then(Jwk::own_algorithm);
-    let algorithm = config.algorithm.or(own).ok_or("algorithm: is missing")?;
+    let algorithm = config.algorithm.or(own).ok_or(": `algorithm` is missing")?;
     let kid = config.kid.clone().or_else(|| config.jwk.as_ref().and_then(|jwk| jwk.kid.clone()));
     let key = if let Some(secret) = &config.secret {
-        secret_key(secret.as_bytes(), algorithm)?
+        secret_key(secret.as_bytes(), algorithm).map_err(|why| format!(".secret: {why}"))?
     } else if let Some(secret) = &config.secret_base64url {
-        secret_key(&base64url(secret).ok_or("secret_base64url: is not base64url")?, algorithm)?
+        let secret = base64url(secret).ok_or(".secret_base64url: is not base64url")?;
+        secret_key(&secret, algorithm).map_err(|why| format!(".secret_base64url: {why}"))?
     } else if let Some(pem) = &config.pem {
-        pem_key(pem, algorithm).map_err(|why| format!("pem: {why}"))?
+        pem_key(pem, algorithm).map_err(|why| format!(".pem: {why}"))?
     } else if let Some(jwk) = &config.jwk {
-        jwk.algorithms(&[algorithm]).map_err(|why| format!("jwk: {why}"))?;
+        jwk.algorithms(&[algorithm]).map_err(|why| format!(".jwk: {why}"))?;
         if jwk.is_private() {
-            return Err("jwk: is a private key; the public one is enough".to_owned());
+            return Err(".jwk: is a private key; the public one is enough".to_owned());
         }
         match &jwk.k {
             Some(secret) if jwk.kty == "oct" => {
-                secret_key(&base64url(secret).ok_or("jwk.k: is not base64url")?, algorithm)?
+                let secret = base64url(secret).ok_or(".jwk.k: is not base64url")?;
+                secret_key(&secret, algorithm).map_err(|why| format!(".jwk.k: {why}"))?
             }
-            _ => public_key(jwk).map_err(|why| format!("jwk: {why}"))?,
+            _ => public_key(jwk).map_err(|why| format!(".jwk: {why}"))?,
         }
     } else {
         unreachable!("one of the four is given")
@@ -102,11 +109,11 @@ fn inline(config: &config::Key) -> Result<Key, String> {
 
 fn secret_key(secret: &[u8], algorithm: Algorithm) -> Result<crypto::Key, String> {
     if !algorithm.is_hmac() {
-        return Err(format!("algorithm: {} does not use a secret", algorithm.name()));
+        return Err(format!("{} does not use a secret", algorithm.name()));
     }
     if secret.len() < algorithm.min_secret() {
         return Err(format!(
-            "a secret for {} has at least {} bytes (RFC 7518 section 3.2); this has {}",
+            "for {} it has at least {} bytes (RFC 7518 section 3.2); this has {}",
             algorithm.name(),
             algorithm.min_secret(),
             secret.len()

@@ -57,10 +57,9 @@ impl Plugin for Jwt {
     const NEEDS: &'static [Need] = &[Need::Upstreams];
 
     fn new(mut config: config::Jwt) -> Result<Self, Error> {
-        if let Some(fault) = config.fault() {
-            return Err(Error::new(fault));
-        }
-        let keys = keys::configured(&config).map_err(Error::new)?;
+        let mut faults = config.faults();
+        let keys = keys::configured(&config, &mut faults);
+        Error::if_any(&faults)?;
         let allowed = config.algorithms.clone();
         let jwks = config.jwks.take().map(|jwks| Jwks::new(jwks, allowed));
         Ok(Self { config, keys, jwks })

@@ -74,46 +74,48 @@ pub(crate) enum OnStoreError {
 }
 
 impl RateLimit {
-    /// The first thing that the types do not rule out.
-    pub(crate) fn fault(&self) -> Option<String> {
+    /// What the types do not rule out, a line each.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
         if self.limits.is_empty() {
-            return Some("limits: at least one is needed".to_owned());
+            faults.push("limits: at least one is needed".to_owned());
         }
         if !(1..=128).contains(&self.ipv6_prefix) {
-            return Some("ipv6_prefix: must be from 1 to 128".to_owned());
+            faults.push("ipv6_prefix: must be from 1 to 128".to_owned());
         }
         for (i, limit) in self.limits.iter().enumerate() {
-            let burst = limit.burst.unwrap_or(limit.limit.count);
-            if burst == 0 {
-                return Some(format!("limits[{i}].burst: must be at least 1"));
-            }
-            if limit.cost == 0 {
-                return Some(format!("limits[{i}].cost: must be at least 1"));
-            }
-            if limit.cost > burst {
-                return Some(format!(
-                    "limits[{i}].cost: no request could ever have {} at once of {burst}",
-                    limit.cost
-                ));
-            }
-            let printable = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\' || c == ' ';
-            if limit
-                .name
-                .as_ref()
-                .is_some_and(|name| name.is_empty() || !name.chars().all(printable))
-            {
-                return Some(format!("limits[{i}].name: must be printable ASCII without quotes"));
-            }
+            faults.extend(limit.faults().into_iter().map(|fault| format!("limits[{i}].{fault}")));
             let same = |other: &Limit| other.label() == limit.label() && other.key == limit.key;
             if self.limits[..i].iter().any(same) {
-                return Some(format!("limits[{i}]: the same limit stands above; name them apart"));
+                faults.push(format!("limits[{i}]: the same limit stands above; name them apart"));
             }
         }
-        None
+        faults
     }
 }
 
 impl Limit {
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let burst = self.burst.unwrap_or(self.limit.count);
+        if burst == 0 {
+            faults.push("burst: must be at least 1".to_owned());
+        }
+        if self.cost == 0 {
+            faults.push("cost: must be at least 1".to_owned());
+        }
+        if burst > 0 && self.cost > burst {
+            faults
+                .push(format!("cost: no request could ever have {} at once of {burst}", self.cost));
+        }
+        let printable = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\' || c == ' ';
+        let is_name = |name: &String| !name.is_empty() && name.chars().all(printable);
+        if !self.name.as_ref().is_none_or(is_name) {
+            faults.push("name: must be printable ASCII without quotes".to_owned());
+        }
+        faults
+    }
+
     /// What the limit is called.
     pub(crate) fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.limit.text)

@@ -32,9 +32,7 @@ impl Plugin for RateLimit {
     type Config = config::RateLimit;
 
     fn new(config: config::RateLimit) -> Result<Self, Error> {
-        if let Some(fault) = config.fault() {
-            return Err(Error::new(fault));
-        }
+        Error::if_any(&config.faults())?;
         let quota = |limit: &Limit| Quota {
             limit: limit.limit.count,
             window_ms: limit.limit.window_ms,

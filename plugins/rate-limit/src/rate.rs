@@ -46,6 +46,10 @@ impl JsonSchema for Rate {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9]+/(s|min|h|day)$" })
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]+/(s|min|h|day)$",
+            "x-expected": "a rate such as `10/s`, `100/min`, `1000/h` or `10000/day`",
+        })
     }
 }

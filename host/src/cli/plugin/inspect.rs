@@ -9,9 +9,9 @@ use super::{
     registry::{self, RegistryArgument},
 };
 use crate::{
-    cases,
+    cases, disk,
     plugin::{Component, Kind, ServiceComponent, World},
-    registry::{Fetched, Reference, SCHEME},
+    registry::{Fetched, MAX_COMPONENT, Reference, SCHEME},
 };
 
 #[derive(clap::Args)]
@@ -54,7 +54,7 @@ impl Arguments {
             }
             (false, _) => {
                 let folder = cache.clone().folder();
-                let hooks = config.map(|config| cases::hooks(file, &config, folder.as_deref()));
+                let hooks = config.map(|config| cases::hooks(file, &config, folder.as_ref()));
                 let hooks = hooks.transpose()?;
                 let component = load(file, cache)?;
                 if json {
@@ -70,7 +70,7 @@ impl Arguments {
 
 /// Whether it is of one of the worlds of `wasi:http`. What cannot be read is told by who loads it.
 fn is_service(file: &Path) -> bool {
-    let world = std::fs::read(file).ok().and_then(|bytes| World::of(&bytes));
+    let world = disk::read(file, MAX_COMPONENT).ok().and_then(|bytes| World::of(&bytes));
     world.is_some_and(|world| world.kind != Kind::Plugin)
 }
 

@@ -27,7 +27,7 @@ impl Arguments {
         let path = &self.config.config;
         check_exists(path)?;
         let config = config::load(path).map_err(|faults| told(&faults))?;
-        let registries = Registries::new(self.cache.folder().as_deref(), false);
+        let registries = Registries::new(self.cache.folder().as_ref(), false);
         let lock = config.lock();
         let lock = Lock::read(&lock, registries.beside(&lock).as_deref());
         let lock = lock.map_err(|faults| told(&faults))?;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::{CacheArgument, Outcome, load, load_service, print, registry::RegistryArgument};
 use crate::{
+    disk,
     plugin::{Kind, World},
-    registry::{self, Loaded, Publication, Reference},
+    registry::{self, Loaded, MAX_COMPONENT, Publication, Reference},
     server,
 };
 
@@ -28,7 +29,7 @@ impl Arguments {
         let unreadable = |error| format!("cannot read `{}`: {error}", file.display());
         let created = std::fs::metadata(&file).map_err(unreadable)?;
         let created = registry::built_at(&created);
-        let bytes = std::fs::read(&file).map_err(unreadable)?;
+        let bytes = disk::read(&file, MAX_COMPONENT).map_err(unreadable)?;
         // Nobody is served by an artifact that no gateway can load.
         let loaded = match World::of(&bytes).map(|world| world.kind) {
             Some(Kind::Proxy | Kind::Service | Kind::Middleware) => {

@@ -57,7 +57,7 @@ pub(super) fn fetch(
     registry: RegistryArgument,
     cache: CacheArgument,
 ) -> Result<(Registries, Fetched), String> {
-    let registries = Registries::new(cache.folder().as_deref(), false);
+    let registries = Registries::new(cache.folder().as_ref(), false);
     let access = Access::from([(reference.registry().to_owned(), registry.registry()?)]);
     let runtime = server::runtime().map_err(|failed| failed.to_string())?;
     let fetched = runtime.block_on(registries.fetch((reference, None), &access));

@@ -23,9 +23,9 @@ pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
     let mut listeners = Vec::new();
     for (spot, listener) in spot.elements(file.listeners.as_ref()) {
         let tls = listener.tls.as_ref().map(|tls| check_tls(&spot.key("tls"), tls));
-        let Some(address) = listener.address.as_deref().and_then(|text| socket(&spot, text)) else {
-            continue;
-        };
+        let address = listener.address.as_deref().and_then(|text| socket(&spot, text));
+        // Its certificates are looked at all the same.
+        let address = address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         // Each port 0 becomes another port.
         if address.port() != 0
             && let Some(first) = seen.insert(address, spot.at.clone())
@@ -34,7 +34,7 @@ pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
         }
         let redirect_to_https =
             listener.redirect_to_https.as_ref().and_then(|file| redirect_to_https(&spot, file));
-        listeners.push(Listener { address, tls, redirect_to_https });
+        listeners.push(Listener { at: spot.at.clone(), address, tls, redirect_to_https });
     }
     listeners
 }
@@ -113,12 +113,12 @@ fn check_tls(spot: &Spot<'_>, tls: &ListenerTlsFile) -> ListenerTls {
         Some(TlsVersionFile::V1_2) | None => TlsVersion::V1_2,
         Some(TlsVersionFile::V1_3) => TlsVersion::V1_3,
     };
-    ListenerTls { certificates, client_ca, client_auth, min_version }
+    ListenerTls { at: spot.at.clone(), certificates, client_ca, client_auth, min_version }
 }
 
 fn certificate(spot: &Spot<'_>, pair: &CertificateFile) -> Option<CertificateFiles> {
     let certificate =
         pair.certificate.as_deref().and_then(|path| spot.key("certificate").path(path));
     let key = pair.key.as_deref().and_then(|path| spot.key("key").path(path));
-    Some(CertificateFiles { certificate: certificate?, key: key? })
+    Some(CertificateFiles { at: spot.at.clone(), certificate: certificate?, key: key? })
 }

@@ -76,14 +76,24 @@ fn check_window(spot: &Spot<'_>, http2: &Http2File) -> u32 {
 }
 
 fn check_level(spot: &Spot<'_>, level: &str) {
+    if let Some(fault) = level_fault(level) {
+        spot.fault(fault);
+    }
+}
+
+/// What is wrong with `info`, or a list such as `info,plugin=debug`.
+pub(in crate::config) fn level_fault(level: &str) -> Option<String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     for directive in level.split(',') {
         let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level).trim();
         if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
             let hint = did_you_mean(level, LEVELS.into_iter());
-            return spot.fault(format!("no log level is called \"{level}\"{hint}"));
+            let all = || format!("; there are {}", LEVELS.join(", "));
+            let hint = if hint.is_empty() { all() } else { hint };
+            return Some(format!("no log level is called \"{level}\"{hint}"));
         }
     }
+    None
 }
 
 fn check_access_log(spot: &Spot<'_>, file: &AccessLogFile) -> AccessLog {

@@ -102,11 +102,14 @@ fn check_tls(spot: &Spot<'_>, tls: &UpstreamTlsFile) -> UpstreamTls {
         spot.key("server_name").fault("must be a host name");
     }
     UpstreamTls {
+        at: spot.at.clone(),
         server_name: tls.server_name.clone(),
         ca: file("ca", tls.ca.as_ref()),
-        client_certificate: certificate
-            .zip(key)
-            .map(|(certificate, key)| CertificateFiles { certificate, key }),
+        client_certificate: certificate.zip(key).map(|(certificate, key)| CertificateFiles {
+            at: spot.at.clone(),
+            certificate,
+            key,
+        }),
         verify: tls.verify.unwrap_or(true),
     }
 }

@@ -3,12 +3,16 @@
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::{preview2::Preview2, preview3, version::Version};
-use crate::plugin::{
-    component::{Compiling, LoadError},
-    engine,
-    surface::Surface,
-    trace::Traces,
-    world::{Kind, World},
+use crate::{
+    disk::InUse,
+    plugin::{
+        cache::Compiled,
+        component::{Compiling, LoadError},
+        engine,
+        surface::Surface,
+        trace::Traces,
+        world::{Kind, World},
+    },
 };
 
 /// A compiled `wasi:http` component, shared by all that use the same bytes.
@@ -21,6 +25,8 @@ pub struct ServiceComponent {
     pub surface: Surface,
     pub(super) version: Box<dyn Version>,
     pub(super) traces: Traces,
+    /// Its compiled code on disk, which stays for as long as it is used.
+    _kept: Option<InUse>,
 }
 
 /// Compiles and links the component that is given. Takes as long as compiling does.
@@ -35,7 +41,7 @@ pub(in crate::plugin) fn load(
     let (name, bytes, digest) = (compiling.name, compiling.bytes, compiling.digest);
     let world = world_of(name, bytes)?;
     let services = engine.services().map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-    let compiled = compiling.compile(&services.engine)?;
+    let Compiled { component: compiled, kept } = compiling.compile(&services.engine)?;
     let linked = match world.kind {
         Kind::Proxy => services
             .linker
@@ -53,7 +59,7 @@ pub(in crate::plugin) fn load(
     let surface = Surface::of(&compiled, &services.engine);
     let traces = Traces::new(digest, bytes);
     let (digest, size) = (digest.to_owned(), bytes.len());
-    Ok(ServiceComponent { world, digest, size, surface, version, traces })
+    Ok(ServiceComponent { world, digest, size, surface, version, traces, _kept: kept })
 }
 
 fn world_of(name: &str, bytes: &[u8]) -> Result<World, LoadError> {

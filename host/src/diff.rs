@@ -1,0 +1,233 @@
+//! What another configuration would change, in words. Secrets are compared and never shown.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+use serde_json::Value;
+
+use crate::{
+    config::{Config, Secrets, effective},
+    reload,
+};
+
+/// Parts whose members have names, and where a list's elements have theirs.
+const NAMED: [(&str, Option<&str>); 6] = [
+    ("listeners", Some("address")),
+    ("routes", Some("name")),
+    ("upstreams", None),
+    ("plugins", None),
+    ("stores", None),
+    ("registries", None),
+];
+
+/// A value as it is, to compare, and as it may be shown.
+#[derive(Clone, Copy)]
+struct Both<'v> {
+    plain: &'v Value,
+    shown: &'v Value,
+}
+
+/// Tells what is added, removed and changed from `old` to `new`, and what of it needs a restart.
+pub(crate) fn diff(old: &Config, new: &Config) -> String {
+    let written = |config| (effective(config, Secrets::Plain), effective(config, Secrets::Masked));
+    let ((old_plain, old_shown), (new_plain, new_shown)) = (written(old), written(new));
+    let old_whole = Both { plain: &old_plain, shown: &old_shown };
+    let new_whole = Both { plain: &new_plain, shown: &new_shown };
+    let mut text = String::new();
+    for (part, key) in NAMED {
+        let (old, new) = (old_whole.member(part), new_whole.member(part));
+        tell_named(&mut text, part, &named(old, key), &named(new, key));
+    }
+    let mut lines = Vec::new();
+    for part in old_whole.keys().union(&new_whole.keys()) {
+        if !NAMED.iter().any(|(named, _)| named == part) {
+            let (old, new) = (old_whole.member(part), new_whole.member(part));
+            changes((*part).to_owned(), old, new, &mut lines);
+        }
+    }
+    for line in lines {
+        line_of(&mut text, "~", &line);
+    }
+    for at in reload::fixed_at_start(old, new) {
+        line_of(&mut text, "!", &format!("{at} cannot change while a gateway runs: restart it"));
+    }
+    if text.is_empty() { "no differences\n".to_owned() } else { text }
+}
+
+fn tell_named(
+    text: &mut String,
+    part: &str,
+    old: &BTreeMap<&str, Both<'_>>,
+    new: &BTreeMap<&str, Both<'_>>,
+) {
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    for name in names {
+        match (old.get(name), new.get(name)) {
+            (Some(old), Some(new)) => {
+                let mut lines = Vec::new();
+                changes(String::new(), *old, *new, &mut lines);
+                if lines.is_empty() {
+                    continue;
+                }
+                line_of(text, "~", &format!("{part} {name}"));
+                for line in lines {
+                    line_of(text, " ", &format!("  {line}"));
+                }
+            }
+            (None, Some(_)) => line_of(text, "+", &format!("{part} {name}")),
+            (Some(_), None) => line_of(text, "-", &format!("{part} {name}")),
+            (None, None) => (),
+        }
+    }
+}
+
+/// One line for each value that is not the same, with the way to it.
+fn changes(at: String, old: Both<'_>, new: Both<'_>, lines: &mut Vec<String>) {
+    if old.plain == new.plain {
+        return;
+    }
+    let way = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
+    match (old.plain, new.plain) {
+        (Value::Object(_), Value::Object(_)) => {
+            for key in old.keys().union(&new.keys()) {
+                changes(way(key), old.member(key), new.member(key), lines);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            for index in 0..before.len().max(after.len()) {
+                changes(format!("{at}[{index}]"), old.element(index), new.element(index), lines);
+            }
+        }
+        _ if old.shown == new.shown => lines.push(format!("{at}: another {}", shown(new.shown))),
+        _ => lines.push(format!("{at}: {} -> {}", shown(old.shown), shown(new.shown))),
+    }
+}
+
+impl<'v> Both<'v> {
+    fn keys(self) -> BTreeSet<&'v str> {
+        let members = self.plain.as_object();
+        members.into_iter().flat_map(|members| members.keys().map(String::as_str)).collect()
+    }
+
+    /// Null where there is none.
+    fn member(self, key: &str) -> Self {
+        let of = |value: &'v Value| value.get(key).unwrap_or(&Value::Null);
+        Self { plain: of(self.plain), shown: of(self.shown) }
+    }
+
+    fn element(self, index: usize) -> Self {
+        let of = |value: &'v Value| value.get(index).unwrap_or(&Value::Null);
+        Self { plain: of(self.plain), shown: of(self.shown) }
+    }
+}
+
+/// The members of a table, or the elements of a list by what `key` says.
+fn named<'v>(part: Both<'v>, key: Option<&str>) -> BTreeMap<&'v str, Both<'v>> {
+    let Some(key) = key else {
+        return part.keys().into_iter().map(|name| (name, part.member(name))).collect();
+    };
+    let count = part.plain.as_array().map_or(0, Vec::len);
+    let elements = (0..count).map(|index| part.element(index));
+    elements.filter_map(|element| Some((element.plain.get(key)?.as_str()?, element))).collect()
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn line_of(text: &mut String, sign: &str, line: &str) {
+    // Writing to a string cannot fail.
+    _ = writeln!(text, "{sign} {line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const OLD: &str = r#"listeners: [{ address: 127.0.0.1:8080 }]
+plugins:
+  auth: { component: api-key, config: { word: one, keys: 3 } }
+  gone: { component: headers }
+upstreams:
+  orders: { endpoints: ["127.0.0.1:9001"] }
+routes:
+  - { name: a, match: { path: /a, headers: { x-api-key: alpha } }, plugins: [auth], upstream: orders }
+  - { name: b, match: { path: /b }, respond: { body: secret } }
+"#;
+
+    #[track_caller]
+    fn check(new: &str, expected: &str) {
+        let parse = |text: &str, path: &str| {
+            crate::config::parse(text, Path::new(path)).expect("a valid file")
+        };
+        let told = diff(&parse(OLD, "old/t.yaml"), &parse(new, "new/t.yaml"));
+        assert_eq!(told, expected, "\n{told}");
+    }
+
+    #[test]
+    fn what_says_the_same_is_no_difference() {
+        let other_order = OLD.replace("127.0.0.1:9001\"]", "127.0.0.1:9001\"], protocol: http1");
+        check(&other_order, "no differences\n");
+    }
+
+    #[test]
+    fn what_is_added_removed_and_changed_is_told() {
+        let new = OLD
+            .replace("  gone: { component: headers }\n", "  new: { component: headers }\n")
+            .replace("127.0.0.1:9001", "127.0.0.1:9002")
+            .replace("name: b, match: { path: /b }", "name: c, match: { path: /b }")
+            .replace("upstream: orders }", "upstream: orders, timeout: 5s }")
+            + "limits: { body_idle: 5s }\n";
+        check(
+            &new,
+            "~ routes a
+    timeout: none -> 5s
+- routes b
++ routes c
+~ upstreams orders
+    endpoints[0].address: 127.0.0.1:9001 -> 127.0.0.1:9002
+- plugins gone
++ plugins new
+~ limits.body_idle: 30s -> 5s
+",
+        );
+    }
+
+    #[test]
+    fn a_secret_that_changes_is_told_and_not_shown() {
+        let new = OLD
+            .replace("word: one", "word: two")
+            .replace("alpha", "beta")
+            .replace("body: secret", "body: other");
+        check(
+            &new,
+            "~ routes a
+    match.headers.x-api-key: another ***
+    plugins[0].config.word: another ***
+~ routes b
+    respond.body: another ***
+~ plugins auth
+    config.word: another ***
+",
+        );
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_told() {
+        check(
+            &OLD.replace("8080", "8081"),
+            "- listeners 127.0.0.1:8080
++ listeners 127.0.0.1:8081
+! listeners cannot change while a gateway runs: restart it
+",
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Files that are read as a whole: configurations, certificates, keys, components; and the folder
+//! in which components are kept.
+
+mod cache;
+
+use std::{
+    fs::{File, FileType, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    path::Path,
+};
+
+pub use self::cache::CacheFolder;
+pub(crate) use self::cache::InUse;
+
+/// Largest file of text: configurations, certificates, keys, values. In bytes.
+pub(crate) const MAX_TEXT: u64 = 16 << 20;
+
+/// The content of a regular file, which links may lead to.
+///
+/// # Errors
+///
+/// It cannot be read, has more than `most` bytes, or is something else: a named pipe or a device may
+/// never come to an end.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more than {} MiB", most >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// As [`read`], of text in UTF-8.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
+    String::from_utf8(read(path, MAX_TEXT)?).map_err(not_text)
+}
+
+/// Opens a regular file for reading.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    // A named pipe that nobody writes to would be waited for; a regular file is read as ever.
+    let options = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let opened = OpenOptions::new().read(true).custom_flags(options).open(path);
+    let opened = opened.map_err(|error| match error.raw_os_error() {
+        // What a socket says.
+        Some(libc::ENXIO) => irregular("a socket"),
+        _ => error,
+    })?;
+    match kind(opened.metadata()?.file_type()) {
+        None => Ok(opened),
+        Some(kind) => Err(irregular(kind)),
+    }
+}
+
+fn irregular(kind: &str) -> io::Error {
+    io::Error::other(format!("it is {kind}, not a regular file"))
+}
+
+/// `None`: a regular file.
+fn kind(kind: FileType) -> Option<&'static str> {
+    match () {
+        () if kind.is_file() => None,
+        () if kind.is_dir() => Some("a folder"),
+        () if kind.is_fifo() => Some("a named pipe"),
+        () if kind.is_socket() => Some("a socket"),
+        () => Some("a device"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &Path, expected: &str) {
+        let error = read(path, 4).expect_err("it is refused").to_string();
+        assert!(error.contains(expected), "{}: {error}", path.display());
+    }
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let socket = folder.path().join("socket");
+        let _listener = UnixListener::bind(&socket).expect("a socket");
+        check(&socket, "it is a socket");
+        check(folder.path(), "it is a folder");
+        check(Path::new("/dev/null"), "it is a device");
+        check(&folder.path().join("none"), "No such file");
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_bound() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "four").expect("it can be written");
+        assert_eq!(read(&file, 4).expect("it is within"), b"four");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        assert_eq!(read(&link, 4).expect("links are followed"), b"four");
+        std::fs::write(&file, "fives").expect("it can be written");
+        check(&file, "more than 0 MiB");
+    }
+}

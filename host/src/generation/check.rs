@@ -1,0 +1,148 @@
+//! What `tollgate validate` asks: everything that building would find, in one go and without
+//! running anything. What has a fault in the file itself is not looked at further.
+
+use std::{collections::HashSet, path::Path};
+
+use super::{
+    Builder, Failure,
+    build::{fault, tls_faults},
+    components::Fetches,
+};
+use crate::{
+    chain::Link,
+    config::{self, Config, Fault, Pointer},
+    listener,
+    plugin::Use,
+    telemetry::AccessLog,
+    tls, upstream,
+};
+
+/// What a valid configuration holds, and what of it deserves a look.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) routes: usize,
+    pub(crate) uses: usize,
+    pub(crate) upstreams: usize,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Builder {
+    /// # Errors
+    ///
+    /// Every fault in the file, its plugins, certificates and other files, in the order of the file.
+    pub(crate) async fn check(&self, path: &Path) -> Result<Summary, Failure> {
+        let (config, mut faults) = config::examine(path);
+        let Some(config) = config else { return Err(Failure(faults)) };
+        let (links, fetches, found) = self.check_components(&config, &faults).await;
+        let files = files(&config).into_iter().filter(|found| !is_told(&faults, &found.at));
+        let found: Vec<_> = found.into_iter().chain(files).collect();
+        faults.extend(found);
+        if faults.is_empty() {
+            return Ok(Summary::of(&config, &links, &fetches));
+        }
+        config::sort_faults(&mut faults);
+        Err(Failure(faults))
+    }
+
+    /// Loads and proves what the file says nothing wrong about. `told`: the faults of the file.
+    async fn check_components(
+        &self,
+        config: &Config,
+        told: &[Fault],
+    ) -> (Vec<Link>, Fetches, Vec<Fault>) {
+        let is_sound =
+            |plugin: &config::Use| !is_told(told, &plugin.at) && !is_told(told, &plugin.config_at);
+        let is_whole = |service: &config::Service| !is_told(told, &service.at);
+        let (fetches, mut faults) = match self.fetch(config, is_sound).await {
+            Ok(fetches) => (fetches, Vec::new()),
+            // Files can be looked at without the lock.
+            Err(Failure(faults)) => (Fetches::none(), faults),
+        };
+        let has_lock = faults.is_empty();
+        let wanted = |plugin: &config::Use| {
+            is_sound(plugin) && (has_lock || plugin.references().next().is_none())
+        };
+        let wanted_service = |service: &config::Service| {
+            is_whole(service) && (has_lock || service.reference().is_none())
+        };
+        let (links, found) = self.prove_each(config, &fetches, wanted).await;
+        let (_, of_services) = self.prove_services(config, &fetches, wanted_service).await;
+        faults.extend(found.into_iter().chain(of_services));
+        (links, fetches, faults)
+    }
+}
+
+/// Whether a fault has been found at `at` or inside of it.
+fn is_told(faults: &[Fault], at: &Pointer) -> bool {
+    faults.iter().any(|fault| fault.is_within(at))
+}
+
+/// The faults of all files beside components.
+fn files(config: &Config) -> Vec<Fault> {
+    let listeners = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let listeners = listeners.filter_map(|tls| listener::tls::server(tls).err()).flatten();
+    let upstreams = config.upstreams.values().flat_map(|upstream| upstream::tls_faults(upstream));
+    let mut faults = tls_faults(config, listeners.chain(upstreams).collect());
+    for (host, registry) in &config.registries {
+        if let Some(Err(error)) = registry.ca.as_deref().map(|ca| tls::roots(Some(ca))) {
+            let at = Pointer::default().key("registries").key(host).key("ca");
+            faults.push(fault(config, &at, error.to_string()));
+        }
+    }
+    let access_log = config.telemetry.access_log.as_ref();
+    if let Some(Err(error)) = access_log.map(AccessLog::check) {
+        faults.push(access_log_fault(config, &error));
+    }
+    faults
+}
+
+pub(super) fn access_log_fault(config: &Config, error: &std::io::Error) -> Fault {
+    let at = Pointer::default().key("telemetry").key("access_log").key("path");
+    let path = config.telemetry.access_log.as_ref().and_then(|log| log.path.as_deref());
+    let name = path.map_or_else(|| "stdout".into(), |path| path.display().to_string());
+    let is_folder_missing = path
+        .and_then(std::path::Path::parent)
+        .is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
+    let hint = if is_folder_missing { "; its folder is not there" } else { "" };
+    fault(config, &at, format!("`{name}` cannot be opened: {error}{hint}"))
+}
+
+impl Summary {
+    fn of(config: &Config, links: &[Link], fetches: &Fetches) -> Self {
+        let pairs = config.uses.iter().zip(links);
+        let pairs = pairs.filter_map(|(plugin, link)| Some((plugin, link.plugin()?)));
+        let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
+        let warnings = warnings.chain(fetches.unpinned(config));
+        Self {
+            routes: config.routes.len(),
+            uses: config.uses.len(),
+            upstreams: config.upstreams.len(),
+            warnings: warnings.collect(),
+        }
+    }
+}
+
+/// What the plugin says that it will ask for, and its use does not grant.
+fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<String> {
+    let grants = &plugin.grants;
+    let mut seen = HashSet::new();
+    let needs = proven.versions().flat_map(|version| &version.component.manifest.needs);
+    let needs = needs.filter(|need| seen.insert(**need));
+    let missing = needs.filter_map(|need| match *need {
+        "upstreams" => grants.upstreams.is_empty().then_some((need, "upstreams: [..]")),
+        "store" => grants.stores.is_empty().then_some((need, "stores: [..]")),
+        "request-body" => (!grants.request_body).then_some((need, "request_body: true")),
+        "response-body" => (!grants.response_body).then_some((need, "response_body: true")),
+        "cache" => (!grants.cache).then_some((need, "cache: true")),
+        _ => None,
+    });
+    missing
+        .map(|(need, grant)| {
+            let name = &plugin.name;
+            let reason = format!(
+                "plugin `{name}` may need `{need}`, which is not granted; if it is to have it, add `grants: {{ {grant} }}`"
+            );
+            fault(config, &plugin.at, reason).to_string()
+        })
+        .collect()
+}

@@ -1,0 +1,177 @@
+//! `validate` tells every fault in one call: of the file, of other files, of plugins.
+
+use tempfile::TempDir;
+use tollgate_tests::{
+    artifacts,
+    certs::Authority,
+    process::{Ran, tollgate},
+};
+
+use super::VALID;
+
+/// Faults of the file itself, certificates, authorities, the access log and plugins.
+const ALL_AT_ONCE: &str = r#"listeners:
+  - { address: "127.0.0.1" }
+  - address: "127.0.0.1:0"
+    tls:
+      certificates:
+        - { certificate: good.pem, key: good.key }
+        - { certificate: none.pem, key: none.key }
+        - { certificate: good.pem, key: other.key }
+        - { certificate: good.key, key: good.pem }
+      client_ca: empty.pem
+admin: { address: "127.0.0.1:0" }
+registries: { "registry.internal:5000": { ca: none.pem } }
+plugins:
+  limit:
+    component: rate-limit
+    config: { limits: [{ limit: 5 per minute }, { limit: 1/s, cost: 2 }], ipv6_prefix: 200 }
+  keys: { component: jwt, config: { jwks: { upstream: idq, path: x } }, grants: { upstreams: [idp] } }
+  home:
+    component: aggregate
+    config: { calls: [{ name: "a b", upstream: users, target: "users" }, { name: b, upstream: users, target: "/{x}" }] }
+    grants: { upstreams: [idp] }
+upstreams:
+  idp: { endpoints: ["127.0.0.1:9"], tls: { ca: none.pem, certificate: good.pem, key: other.key } }
+  users: { endpoints: ["127.0.0.1:9"], timeouts: { connect: soon }, tls: { ca: good.key } }
+routes:
+  - { match: { path: / }, upstream: bils, plugins: [limit] }
+telemetry: { access_log: { path: nowhere/access.log } }
+"#;
+
+fn folder(config: &str) -> TempDir {
+    let folder = super::folder(config);
+    for name in ["rate-limit", "aggregate"] {
+        let place = folder.path().join(format!("plugins/{name}.wasm"));
+        std::fs::copy(artifacts::component(name), place).unwrap();
+    }
+    let authority = Authority::default();
+    let (good, other) = (authority.server(&["localhost"]), authority.server(&["localhost"]));
+    let files = [
+        ("good.pem", good.pem.as_str()),
+        ("good.key", &good.key),
+        ("other.key", &other.key),
+        ("empty.pem", ""),
+    ];
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+fn validate(folder: &TempDir) -> Ran {
+    tollgate(folder.path(), &["validate", "-c", "tollgate.yaml", "--offline"])
+}
+
+#[test]
+fn every_fault_is_told_in_one_call_wherever_it_is() {
+    let here = folder(ALL_AT_ONCE);
+    let ran = validate(&here);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let expected = [
+        "2:16: listeners[0].address: must be an IP address and a port",
+        "7:26: listeners[1].tls.certificates[1].certificate: cannot read `none.pem`: No such file",
+        "7:41: listeners[1].tls.certificates[1].key: cannot read `none.key`: No such file",
+        "8:26: listeners[1].tls.certificates[2].certificate: `good.pem` does not belong to the key in `other.key`",
+        "9:26: listeners[1].tls.certificates[3].certificate: `good.key` holds no certificate",
+        "9:41: listeners[1].tls.certificates[3].key: `good.pem` holds no private key",
+        "10:18: listeners[1].tls.client_ca: `empty.pem` holds no certificate",
+        "12:47: registries.registry.internal:5000.ca: cannot read `none.pem`",
+        "16:33: plugins.limit.config.limits[0].limit: must be a rate such as `10/s`, `100/min`",
+        "16:87: plugins.limit.config.ipv6_prefix: must be at most 128",
+        "17:54: plugins.keys.config.jwks.upstream: no upstream is called \"idq\"; did you mean \"idp\"?",
+        "17:65: plugins.keys.config.jwks.path: plugin `keys` refuses its configuration: it said: must begin with /",
+        "20:48: plugins.home.config.calls[0].upstream: the use is not granted upstream \"users\"; add it to its `grants.upstreams`",
+        "20:99: plugins.home.config.calls[1].upstream: the use is not granted upstream \"users\"",
+        "20:114: plugins.home.config.calls[1].target: plugin `home` refuses its configuration: it said: `/{x}` is not a template",
+        "23:49: upstreams.idp.tls.ca: cannot read `none.pem`",
+        "23:72: upstreams.idp.tls.certificate: `good.pem` does not belong to the key in `other.key`",
+        "24:61: upstreams.users.timeouts.connect: must be a duration",
+        "24:80: upstreams.users.tls.ca: `good.key` holds no certificate",
+        "26:36: routes[0].upstream: no upstream is called \"bils\"",
+        "27:34: telemetry.access_log.path: `nowhere/access.log` cannot be opened: ",
+    ];
+    for line in expected {
+        let line = format!("tollgate.yaml:{line}");
+        assert!(ran.stderr.contains(&line), "{line} is missing:\n{}", ran.stderr);
+    }
+    let told = ran.stderr.lines().filter(|line| line.starts_with("tollgate.yaml:")).count();
+    assert_eq!(told, expected.len() + 1, "with the summary:\n{}", ran.stderr);
+    let summary = format!("tollgate.yaml: not valid ({} faults)", expected.len());
+    assert!(ran.stderr.ends_with(&(summary + "\n")), "{}", ran.stderr);
+    assert!(!here.path().join("nowhere").exists());
+}
+
+#[test]
+fn a_start_tells_what_validate_tells() {
+    let here = folder(ALL_AT_ONCE);
+    let (validated, ran) =
+        (validate(&here), tollgate(here.path(), &["run", "-c", "tollgate.yaml"]));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for line in validated.stderr.lines().filter(|line| !line.contains("not valid")) {
+        assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_plugin_tells_all_its_own_faults_at_their_places() {
+    let here = folder(
+        r#"listeners: [{ address: "127.0.0.1:0" }]
+plugins:
+  limit:
+    component: rate-limit
+    config:
+      limits:
+        - { limit: 1/s, cost: 2, name: "\"" }
+        - { limit: 2/s, key: nothing }
+        - { limit: 3/s, cost: 4 }
+routes: [{ match: { path: / }, plugins: [limit], respond: {} }]
+"#,
+    );
+    let first = validate(&here);
+    assert!(first.stderr.contains("tollgate.yaml:8:28: plugins.limit.config.limits[1].key: "));
+    let file = here.path().join("tollgate.yaml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("key: nothing", "key: ip");
+    std::fs::write(&file, text).unwrap();
+    let ran = validate(&here);
+    for line in [
+        "tollgate.yaml:7:31: plugins.limit.config.limits[0].cost: ",
+        "tollgate.yaml:7:40: plugins.limit.config.limits[0].name: ",
+        "tollgate.yaml:9:31: plugins.limit.config.limits[2].cost: ",
+        "tollgate.yaml: not valid (3 faults)",
+    ] {
+        assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_broken_lock_hides_no_fault_of_a_component_in_a_file() {
+    let here = folder(
+        r#"listeners: [{ address: "127.0.0.1:0" }]
+plugins:
+  far: { component: "oci://127.0.0.1:9/far:1" }
+  near: { component: headers, config: { x: 1 } }
+routes: [{ match: { path: / }, plugins: [near], respond: {} }]
+"#,
+    );
+    std::fs::write(here.path().join("tollgate.lock"), "digests: 5\n").unwrap();
+    let ran = validate(&here);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("tollgate.lock:1:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("plugins.near.config: unknown key `x`"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_summary_counts_in_words_that_fit() {
+    let ran = validate(&folder(VALID));
+    assert_eq!(ran.stdout, "tollgate.yaml: valid (2 routes, 1 plugin use, 1 upstream)\n");
+}
+
+#[test]
+fn validate_makes_no_access_log() {
+    let config = format!("{VALID}telemetry: {{ access_log: {{ path: access.log }} }}\n");
+    let here = folder(&config);
+    let ran = validate(&here);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!here.path().join("access.log").exists());
+}
