@@ -188,13 +188,17 @@ impl Writer<'_> {
     fn end(&self, route: &Route) -> Value {
         match &route.action {
             Action::Forward(forward) => {
-                let (key, value) = match &forward.path {
-                    PathRewrite::Keep => ("rewrite", Value::Null),
-                    PathRewrite::Replace(path) => ("rewrite", json!({ "path": path.to_string() })),
-                    PathRewrite::StripPrefix(prefix) => ("strip_prefix", json!(prefix)),
+                let (path, prefix) = match &forward.path {
+                    PathRewrite::Keep => (None, None),
+                    PathRewrite::Replace(path) => (Some(path.to_string()), None),
+                    PathRewrite::StripPrefix(prefix) => (None, Some(prefix)),
                 };
                 let host = forward.host.as_ref().map(|host| host.as_str());
-                json!({ "upstream": forward.upstream, key: value, "host": host })
+                json!({
+                    "upstream": forward.upstream,
+                    "rewrite": { "path": path, "host": host },
+                    "strip_prefix": prefix,
+                })
             }
             Action::Component(index) => {
                 json!({ "component": self.service(&self.config.services[*index]) })

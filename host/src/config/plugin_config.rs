@@ -55,6 +55,8 @@ fn report(faults: &Faults<'_>, misfit: &Misfit) {
 fn named(config: &Config, use_: &Use) -> jsonschema::ValidationOptions<'static> {
     let known: Vec<_> = config.upstreams.keys().cloned().collect();
     let Grants { upstreams, stores, .. } = use_.grants.clone();
+    // An entry of `plugins` may leave its grants to the routes that list it.
+    let (upstreams, stores) = is_listed(config, use_).then_some((upstreams, stores)).unzip();
     structure::options().with_keyword(NAME_KEYWORD, move |_: &Map<_, _>, kind, _: Location| {
         let names = match kind.as_str() {
             Some("upstream") => {
@@ -68,10 +70,17 @@ fn named(config: &Config, use_: &Use) -> jsonschema::ValidationOptions<'static> 
     })
 }
 
-/// The names that a value may be.
+/// Whether a route has the use, or that whose canary it is.
+fn is_listed(config: &Config, use_: &Use) -> bool {
+    let listed = config.routes.iter().flat_map(|route| &route.plugins);
+    let mut listed = listed.map(|&index| &config.uses[index].at);
+    listed.any(|at| use_.at.steps().starts_with(at.steps()))
+}
+
+/// The names that a value may be; `granted`: `None` where that is not known.
 enum Names {
-    Upstreams { known: Vec<String>, granted: Vec<String> },
-    Stores { granted: Vec<String> },
+    Upstreams { known: Vec<String>, granted: Option<Vec<String>> },
+    Stores { granted: Option<Vec<String>> },
     Any,
 }
 
@@ -85,10 +94,10 @@ impl Names {
             Self::Upstreams { known, .. } if !has(known) => {
                 Some(format!("no upstream is called \"{name}\"{}", hint(known)))
             }
-            Self::Upstreams { granted, .. } if !has(granted) => Some(format!(
+            Self::Upstreams { granted: Some(granted), .. } if !has(granted) => Some(format!(
                 "the use is not granted upstream \"{name}\"; add it to its `grants.upstreams`"
             )),
-            Self::Stores { granted } if !has(granted) => Some(format!(
+            Self::Stores { granted: Some(granted) } if !has(granted) => Some(format!(
                 "the use is not granted store \"{name}\"{}; add it to its `grants.stores`",
                 hint(granted)
             )),

@@ -35,7 +35,7 @@ upstreams:
   idp: { endpoints: ["127.0.0.1:9"], tls: { ca: none.pem, certificate: good.pem, key: other.key } }
   users: { endpoints: ["127.0.0.1:9"], timeouts: { connect: soon }, tls: { ca: good.key } }
 routes:
-  - { match: { path: / }, upstream: bils, plugins: [limit] }
+  - { match: { path: / }, upstream: bils, plugins: [limit, keys, home] }
 telemetry: { access_log: { path: nowhere/access.log } }
 "#;
 
@@ -78,17 +78,17 @@ fn every_fault_is_told_in_one_call_wherever_it_is() {
         "10:18: listeners[1].tls.client_ca: `empty.pem` holds no certificate",
         "12:47: registries.registry.internal:5000.ca: cannot read `none.pem`",
         "16:33: plugins.limit.config.limits[0].limit: must be a rate such as `10/s`, `100/min`",
-        "16:87: plugins.limit.config.ipv6_prefix: must be at most 128",
-        "17:54: plugins.keys.config.jwks.upstream: no upstream is called \"idq\"; did you mean \"idp\"?",
-        "17:65: plugins.keys.config.jwks.path: plugin `keys` refuses its configuration: it said: must begin with /",
+        "16:88: plugins.limit.config.ipv6_prefix: must be at most 128",
+        "17:55: plugins.keys.config.jwks.upstream: no upstream is called \"idq\"; did you mean \"idp\"?",
+        "17:66: plugins.keys.config.jwks.path: plugin `keys` refuses its configuration: it said: must begin with /",
         "20:48: plugins.home.config.calls[0].upstream: the use is not granted upstream \"users\"; add it to its `grants.upstreams`",
-        "20:99: plugins.home.config.calls[1].upstream: the use is not granted upstream \"users\"",
-        "20:114: plugins.home.config.calls[1].target: plugin `home` refuses its configuration: it said: `/{x}` is not a template",
+        "20:95: plugins.home.config.calls[1].upstream: the use is not granted upstream \"users\"",
+        "20:110: plugins.home.config.calls[1].target: plugin `home` refuses its configuration: it said: `/{x}` is not a template",
         "23:49: upstreams.idp.tls.ca: cannot read `none.pem`",
         "23:72: upstreams.idp.tls.certificate: `good.pem` does not belong to the key in `other.key`",
         "24:61: upstreams.users.timeouts.connect: must be a duration",
         "24:80: upstreams.users.tls.ca: `good.key` holds no certificate",
-        "26:36: routes[0].upstream: no upstream is called \"bils\"",
+        "26:37: routes[0].upstream: no upstream is called \"bils\"",
         "27:34: telemetry.access_log.path: `nowhere/access.log` cannot be opened: ",
     ];
     for line in expected {
@@ -129,7 +129,7 @@ routes: [{ match: { path: / }, plugins: [limit], respond: {} }]
 "#,
     );
     let first = validate(&here);
-    assert!(first.stderr.contains("tollgate.yaml:8:28: plugins.limit.config.limits[1].key: "));
+    assert!(first.stderr.contains("tollgate.yaml:8:30: plugins.limit.config.limits[1].key: "));
     let file = here.path().join("tollgate.yaml");
     let text = std::fs::read_to_string(&file).unwrap().replace("key: nothing", "key: ip");
     std::fs::write(&file, text).unwrap();
@@ -142,6 +142,25 @@ routes: [{ match: { path: / }, plugins: [limit], respond: {} }]
     ] {
         assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
     }
+}
+
+#[test]
+fn an_entry_may_leave_its_grants_to_the_routes_that_list_it() {
+    let keys = "component: jwt, config: { jwks: { upstream: idp, path: /keys } }";
+    let config = |listed: &str| {
+        format!(
+            "listeners: [{{ address: '127.0.0.1:0' }}]
+plugins: {{ keys: {{ {keys} }} }}
+upstreams: {{ idp: {{ endpoints: ['127.0.0.1:9'] }} }}
+routes: [{{ match: {{ path: / }}, plugins: [{listed}], respond: {{}} }}]
+"
+        )
+    };
+    let granted = validate(&folder(&config("{ use: keys, grants: { upstreams: [idp] } }")));
+    assert_eq!(granted.code, 0, "{granted:?}");
+    let listed = validate(&folder(&config("keys")));
+    assert_eq!(listed.code, 1, "{listed:?}");
+    assert!(listed.stderr.contains("the use is not granted upstream \"idp\""), "{listed:?}");
 }
 
 #[test]

@@ -87,3 +87,31 @@ async fn without_a_cache_a_gateway_fetches_at_each_start() {
     assert_eq!(gateway.get("/", &[]).await.text(), "from the registry");
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn artifacts_that_run_stay_and_others_make_room() {
+    let Some(bed) = Bed::start().await else { return };
+    let reference = bed.push("probe", "probe:1");
+    let others = [1, 2].map(|mark| bed.push_changed("probe", mark, &format!("probe:1.{mark}")));
+    bed.forget();
+    let kept = || {
+        let blobs = std::fs::read_dir(bed.cache().join("blobs/sha256")).unwrap();
+        let names = blobs.map(|blob| blob.unwrap().file_name().into_string().unwrap());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let pull = |other: &str| {
+        let ran = bed.tollgate(&["plugin", "pull", "--cache-size", "1B", "--out", "o.wasm", other]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    let gateway =
+        bed.setup(&answered_by(&reference)).env("TOLLGATE_CACHE_SIZE", "1B").start().await;
+    let running = kept();
+    assert!(!running.is_empty());
+    pull(&others[0]);
+    assert!(kept().is_superset(&running), "what runs was removed");
+    gateway.reload_well().await;
+    assert_eq!(gateway.get("/", &[]).await.text(), "from the registry");
+    gateway.stop().await;
+    pull(&others[1]);
+    assert!(kept().is_disjoint(&running), "what nobody uses is still there");
+}
