@@ -186,7 +186,7 @@ fn a_port_in_use_ends_the_start_with_its_address() {
     let ran = tollgate(here.path(), &["run", "-c", "tollgate.yaml"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let fault = format!(
-        "tollgate.yaml:2:25: listeners[0].address: cannot listen on {address}: it is in use; name another one"
+        "tollgate.yaml:2:24: listeners[0].address: cannot listen on {address}: it is in use; name another one"
     );
     assert!(ran.stderr.contains(&fault), "{ran:?}");
 }
@@ -197,7 +197,7 @@ fn every_address_that_cannot_be_had_is_told() {
     let here = folder(&format!("{config}admin: {{ address: \"192.0.2.1:81\", token: x }}\n"));
     let ran = tollgate(here.path(), &["run"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    for place in ["2:25: listeners[0].address: ", "11:19: admin.address: "] {
+    for place in ["2:24: listeners[0].address: ", "11:19: admin.address: "] {
         let fault = format!("tollgate.yaml:{place}cannot listen on 192.0.2.1:8");
         assert!(ran.stderr.contains(&fault), "{fault} is missing:\n{}", ran.stderr);
     }
