@@ -24,9 +24,14 @@ impl Arguments {
         let runtime = server::runtime().map_err(|failed| failed.to_string())?;
         let checked = runtime.block_on(builder.check(&config.config));
         let file = config.config.display();
-        let summary = checked.map_err(|failure| {
-            format!("{failure}\n{file}: not valid ({})", count(failure.0.len(), "fault"))
-        })?;
+        let summary = match checked {
+            Ok(summary) => summary,
+            Err(failure) => {
+                // Standard error has the faults and nothing else, a line each.
+                print(&format!("{file}: not valid ({})\n", count(failure.0.len(), "fault")))?;
+                return Err(failure.to_string());
+            }
+        };
         for warning in &summary.warnings {
             print(&format!("warning: {warning}\n"))?;
         }

@@ -91,14 +91,12 @@ fn every_fault_is_told_in_one_call_wherever_it_is() {
         "26:37: routes[0].upstream: no upstream is called \"bils\"",
         "27:34: telemetry.access_log.path: `nowhere/access.log` cannot be opened: ",
     ];
-    for line in expected {
+    for line in &expected {
         let line = format!("tollgate.yaml:{line}");
         assert!(ran.stderr.contains(&line), "{line} is missing:\n{}", ran.stderr);
     }
-    let told = ran.stderr.lines().filter(|line| line.starts_with("tollgate.yaml:")).count();
-    assert_eq!(told, expected.len() + 1, "with the summary:\n{}", ran.stderr);
-    let summary = format!("tollgate.yaml: not valid ({} faults)", expected.len());
-    assert!(ran.stderr.ends_with(&(summary + "\n")), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), expected.len(), "{}", ran.stderr);
+    assert_eq!(ran.stdout, format!("tollgate.yaml: not valid ({} faults)\n", expected.len()));
     assert!(!here.path().join("nowhere").exists());
 }
 
@@ -108,9 +106,7 @@ fn a_start_tells_what_validate_tells() {
     let (validated, ran) =
         (validate(&here), tollgate(here.path(), &["run", "-c", "tollgate.yaml"]));
     assert_eq!(ran.code, 1, "{ran:?}");
-    for line in validated.stderr.lines().filter(|line| !line.contains("not valid")) {
-        assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
-    }
+    assert_eq!(ran.stderr, validated.stderr);
 }
 
 #[test]
@@ -138,7 +134,6 @@ routes: [{ match: { path: / }, plugins: [limit], respond: {} }]
         "tollgate.yaml:7:31: plugins.limit.config.limits[0].cost: ",
         "tollgate.yaml:7:40: plugins.limit.config.limits[0].name: ",
         "tollgate.yaml:9:31: plugins.limit.config.limits[2].cost: ",
-        "tollgate.yaml: not valid (3 faults)",
     ] {
         assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
     }
