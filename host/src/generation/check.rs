@@ -101,7 +101,7 @@ pub(super) fn access_log_fault(config: &Config, error: &std::io::Error) -> Fault
     let path = config.telemetry.access_log.as_ref().and_then(|log| log.path.as_deref());
     let name = path.map_or_else(|| "stdout".into(), |path| path.display().to_string());
     let is_folder_missing = path
-        .and_then(std::path::Path::parent)
+        .and_then(Path::parent)
         .is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
     let hint = if is_folder_missing { "; its folder is not there" } else { "" };
     fault(config, &at, format!("`{name}` cannot be opened: {error}{hint}"))
