@@ -116,7 +116,7 @@ impl Chain {
         for placed in uses {
             let plugin = placed.version(exchange);
             let error = plugin.cannot_be_shown();
-            log(exchange, plugin.name(), side.hook(), &error);
+            tell(exchange, plugin, side.hook(), &error);
             if plugin.on_error == OnError::Reject {
                 let (plugin, hook) = (plugin.name().to_owned(), side.hook());
                 return Err(Error::Plugin { plugin, hook, source: error });
@@ -186,7 +186,7 @@ impl Chain {
             (exchange, done) = plugin.on_finish(exchange, outcome.clone()).await;
             listed.note(plugin, done.as_ref().err());
             if let Err(error) = done {
-                log(&exchange, plugin.name(), "on-finish", &error);
+                tell(&exchange, plugin, "on-finish", &error);
             }
         }
         exchange
@@ -264,10 +264,7 @@ fn passed_by(exchange: &mut Exchange, middleware: &Middleware, failed: Failed) -
 
 /// Decides what a failure means; true: the exchange has its answer.
 fn failed(exchange: &mut Exchange, plugin: &Use, hook: &'static str, error: HookError) -> bool {
-    // A quarantine's beginning and its end are in the log; between them it is every exchange.
-    if !matches!(error, HookError::Quarantined { .. }) && plugin.may_tell_failure() {
-        log(exchange, plugin.name(), hook, &error);
-    }
+    tell(exchange, plugin, hook, &error);
     match plugin.on_error {
         OnError::Skip => false,
         OnError::Reject => {
@@ -275,6 +272,13 @@ fn failed(exchange: &mut Exchange, plugin: &Use, hook: &'static str, error: Hook
             exchange.fail(Error::Plugin { plugin, hook, source: error });
             true
         }
+    }
+}
+
+fn tell(exchange: &Exchange, plugin: &Use, hook: &str, error: &HookError) {
+    // Its beginning and its end are in the log; between them it is every exchange.
+    if !matches!(error, HookError::Quarantined { .. }) && plugin.may_tell_failure() {
+        log(exchange, plugin.name(), hook, error);
     }
 }
 

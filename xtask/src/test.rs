@@ -195,7 +195,7 @@ pub(crate) fn soak(workspace: &Workspace, swaps: u32, steps: &mut Steps) -> Resu
                 "--exact",
                 "reload::soak::swaps_under_load_lose_no_request_and_leave_nothing_behind",
             ])
-            .env("TOLLGATE_SOAK_SWAPS", &swaps.to_string())
+            .env("TOLLGATE_SOAK_SWAPS", swaps.to_string())
             .within(&workspace.root)
             .run()
     })

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 
-use super::{Placed, log};
+use super::{Placed, tell};
 use crate::{
     body::{Body, BodyError},
     config::OnError,
@@ -114,7 +114,7 @@ impl Hooked {
             }
             Err(error) => {
                 let plugin = stage.placed.version(exchange);
-                log(exchange, plugin.name(), self.side.hook(), &error);
+                tell(exchange, plugin, self.side.hook(), &error);
                 if plugin.on_error == OnError::Reject {
                     let plugin = plugin.name().to_owned();
                     let (hook, source) = (self.side.hook(), Box::new(error));

@@ -11,7 +11,6 @@ use std::{
 };
 
 use http::Response;
-use prometheus::Histogram;
 use wasmtime::{PoolConcurrencyLimitError, Trap, component::Resource};
 
 use super::{
@@ -146,14 +145,14 @@ impl Use {
         &self,
         exchange: Exchange,
     ) -> (Exchange, Result<Verdict, HookError>) {
-        self.contained(exchange, &self.metrics.on_request, OnRequest).await
+        self.contained(exchange, OnRequest).await
     }
 
     pub(crate) async fn on_response(
         &self,
         exchange: Exchange,
     ) -> (Exchange, Result<(), HookError>) {
-        self.contained(exchange, &self.metrics.on_response, OnResponse).await
+        self.contained(exchange, OnResponse).await
     }
 
     pub(crate) async fn on_finish(
@@ -161,25 +160,24 @@ impl Use {
         exchange: Exchange,
         outcome: Outcome,
     ) -> (Exchange, Result<(), HookError>) {
-        self.contained(exchange, &self.metrics.on_finish, OnFinish(outcome)).await
+        self.contained(exchange, OnFinish(outcome)).await
     }
 
     /// Runs the hook unless the use is in quarantine.
     async fn contained<H: Hook>(
         &self,
         mut exchange: Exchange,
-        duration: &Histogram,
         hook: H,
     ) -> (Exchange, Result<H::Output, HookError>) {
         let Some(quarantine) = &self.quarantine else {
-            return self.run(exchange, duration, hook).await;
+            return self.run(exchange, hook).await;
         };
         if quarantine.is_active()
             && let Err(refused) = quarantine.admit(&mut exchange)
         {
             return (exchange, Err(self.counted(refused)));
         }
-        let (mut exchange, result) = self.run(exchange, duration, hook).await;
+        let (mut exchange, result) = self.run(exchange, hook).await;
         if result.is_err() || quarantine.is_active() {
             quarantine.note(&mut exchange, H::STAGE, result.as_ref().err());
         }
@@ -190,7 +188,6 @@ impl Use {
     async fn run<H: Hook>(
         &self,
         exchange: Exchange,
-        duration: &Histogram,
         hook: H,
     ) -> (Exchange, Result<H::Output, HookError>) {
         let deadline = exchange.deadline;
@@ -200,7 +197,7 @@ impl Use {
             None => return (exchange, Err(self.counted(HookError::Busy))),
         };
         let (mut exchange, result) = lease.call(exchange, hook).await;
-        duration.observe(exchange.end_hook().as_secs_f64());
+        self.metrics.duration(H::STAGE).observe(exchange.end_hook().as_secs_f64());
         (exchange, result.map_err(|error| self.counted(error)))
     }
 

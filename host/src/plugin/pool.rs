@@ -73,9 +73,10 @@ impl Shard {
         !self.idle.is_empty()
     }
 
-    pub(super) fn take_idle(&mut self) -> Vec<Box<Instance>> {
+    /// They go when what this gives does.
+    pub(super) fn take_idle(&mut self) -> impl ExactSizeIterator<Item = Box<Instance>> + use<> {
         self.alive -= self.idle.len();
-        std::mem::take(&mut self.idle)
+        std::mem::take(&mut self.idle).into_iter()
     }
 }
 
@@ -125,7 +126,7 @@ impl Pool {
     /// memory of one, in bytes.
     pub(super) fn discard_idle(&self) -> usize {
         let idle = self.shards.own().take_idle();
-        idle.iter().map(|instance| instance.store.data().memory.held()).max().unwrap_or_default()
+        idle.map(|instance| instance.store.data().memory.held()).max().unwrap_or_default()
     }
 
     /// An idle instance, else a new one, else the next that is given back. Whoever waits here has

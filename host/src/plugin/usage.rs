@@ -12,7 +12,7 @@ use super::{
     limits::RateLimits,
     log_limit::{Failures, LogWindow},
     pool::{Isolation, Lease, Pool},
-    quarantine::Quarantine,
+    quarantine::{Quarantine, Stage},
     reached::LatestLine,
     snapshot::NoSnapshot,
     time::Time,
@@ -111,14 +111,21 @@ impl Shared {
     }
 }
 
+/// The hooks as the world calls them, in the order of [`Stage`].
+const HOOKS: [(Phases, &str); 5] = [
+    (Phases::REQUEST, "on-request"),
+    (Phases::REQUEST_CHUNKS, "on-request-chunk"),
+    (Phases::RESPONSE, "on-response"),
+    (Phases::RESPONSE_CHUNKS, "on-response-chunk"),
+    (Phases::FINISH, "on-finish"),
+];
+
 /// Where a use's hooks are counted; resolved once, since a look-up by label costs more than a
 /// hook.
 pub(super) struct HookMetrics {
-    pub(super) on_request: Histogram,
-    pub(super) on_response: Histogram,
-    pub(super) on_finish: Histogram,
-    /// Of request and response, for a use that wants chunks.
-    on_chunk: Option<[Histogram; 2]>,
+    /// By [`Stage`], of the hooks that the use wants: series that nothing is ever counted in take
+    /// memory and scrapes all the same.
+    durations: [Option<Histogram>; HOOKS.len()],
     pub(super) errors: IntCounterVec,
 }
 
@@ -250,14 +257,7 @@ impl Use {
 
     /// The hooks that this configuration wants, as the world calls them.
     pub(crate) fn hooks(&self) -> Vec<&'static str> {
-        let all = [
-            (Phases::REQUEST, "on-request"),
-            (Phases::REQUEST_CHUNKS, "on-request-chunk"),
-            (Phases::RESPONSE, "on-response"),
-            (Phases::RESPONSE_CHUNKS, "on-response-chunk"),
-            (Phases::FINISH, "on-finish"),
-        ];
-        let wanted = all.into_iter().filter(|(phase, _)| self.phases.contains(*phase));
+        let wanted = HOOKS.into_iter().filter(|(phase, _)| self.phases.contains(*phase));
         wanted.map(|(_, hook)| hook).collect()
     }
 
@@ -287,27 +287,15 @@ fn side_phase(side: Side) -> Phases {
 impl HookMetrics {
     fn new(metrics: &Metrics, plugin: &str, phases: Phases) -> Self {
         let duration = |hook| metrics.plugin_duration.with_label_values(&[plugin, hook]);
-        let chunks = Phases::REQUEST_CHUNKS | Phases::RESPONSE_CHUNKS;
-        let sides = [Side::Request, Side::Response];
-        let on_chunk = phases.intersects(chunks).then(|| sides.map(|side| duration(side.hook())));
-        Self {
-            on_chunk,
-            on_request: duration("on-request"),
-            on_response: duration("on-response"),
-            on_finish: duration("on-finish"),
-            errors: metrics.plugin_errors.clone(),
-        }
+        let durations = HOOKS.map(|(phase, hook)| phases.contains(phase).then(|| duration(hook)));
+        Self { durations, errors: metrics.plugin_errors.clone() }
     }
 
     /// # Panics
     ///
-    /// The use wants no chunks: nothing calls it with one.
-    pub(super) fn on_chunk(&self, side: Side) -> &Histogram {
-        let [request, response] = self.on_chunk.as_ref().expect("the use wants chunks");
-        match side {
-            Side::Request => request,
-            Side::Response => response,
-        }
+    /// The use does not want the hook: nothing calls it.
+    pub(super) fn duration(&self, stage: Stage) -> &Histogram {
+        self.durations[stage as usize].as_ref().expect("hooks that are called are wanted")
     }
 }
 

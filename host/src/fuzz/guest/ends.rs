@@ -125,7 +125,8 @@ pub(super) async fn ask(gateway: &Arc<Gateway>, client: &Arc<Client>, script: &S
     let (gateway, client) = (Arc::clone(gateway), Arc::clone(client));
     let served = tokio::spawn(async move {
         let service = service_fn(async |request| {
-            let response = gateway.serve(request, Arc::clone(&client), None).await;
+            let begun = gateway.begin(request, Arc::clone(&client), None);
+            let response = Gateway::serve(begun).await;
             Ok::<_, Infallible>(response)
         });
         let serving = server::conn::http1::Builder::new();

@@ -31,14 +31,9 @@ impl Use {
         chunk: Bytes,
         last: bool,
     ) -> (Exchange, Result<Bytes, HookError>) {
-        let duration = self.metrics.on_chunk(side);
         let (exchange, result) = match side {
-            Side::Request => {
-                self.contained(exchange, duration, OnRequestChunk { chunk, last }).await
-            }
-            Side::Response => {
-                self.contained(exchange, duration, OnResponseChunk { chunk, last }).await
-            }
+            Side::Request => self.contained(exchange, OnRequestChunk { chunk, last }).await,
+            Side::Response => self.contained(exchange, OnResponseChunk { chunk, last }).await,
         };
         let limit = self.settings.limits.max_body;
         match result {

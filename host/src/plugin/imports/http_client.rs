@@ -99,7 +99,8 @@ impl State {
 impl Prepared {
     async fn send(self) -> Result<Response<Body>, CallError> {
         let patience = Patience { deadline: Some(self.deadline), progress: None };
-        let sent = self.upstream.call(self.request, patience).await;
+        // Boxed: it is large, and would be moved with each of its callers.
+        let sent = Box::pin(self.upstream.call(self.request, patience)).await;
         let mut response = sent.map_err(|error| call_error(&error))?;
         response.body_mut().ask_for_beginning().await;
         Ok(response)

@@ -6,11 +6,11 @@
 mod calls;
 mod script;
 
-use tollgate_plugin::{Error, Outcome, Plugin, Request, Response, Verdict, config, plugin};
+use tollgate_plugin::{Config, Error, Outcome, Plugin, Request, Response, Verdict, plugin};
 
 use crate::script::Script;
 
-#[config]
+#[derive(Config)]
 struct Chaos {}
 
 #[plugin]
