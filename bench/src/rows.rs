@@ -99,6 +99,8 @@ fn chains(algorithm: Algorithm) -> Vec<Row> {
         row("haproxy", Haproxy, "haproxy-jwt.cfg"),
         row("envoy", Envoy, "envoy-jwt.yaml"),
         row("tollgate", Tollgate, "tollgate-jwt.yaml"),
+        // Verifies each token, as the others do, also one that it has just seen.
+        row("tollgate-verify", Tollgate, "tollgate-jwt-verify.yaml"),
     ]
 }
 

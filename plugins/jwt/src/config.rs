@@ -1,5 +1,6 @@
 //! The configuration, as the operator writes it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tollgate_plugin::{Config, HeaderName, OneOrMany, Period};
@@ -9,6 +10,9 @@ use crate::jwk::Jwk;
 
 /// Above this a clock is not skewed but wrong.
 const MAX_LEEWAY: Period = Period::seconds(300);
+
+/// Above this an instance would grow out of its memory.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// Which tokens open the route, and what becomes of their claims.
 #[derive(Config)]
@@ -58,6 +62,11 @@ pub(crate) struct Jwt {
     /// Leave the token in the request.
     #[serde(default)]
     pub(crate) forward: bool,
+    /// How many valid tokens each instance remembers, up to 10000: one that comes again is not
+    /// verified again as long as its key and its time hold. 0: none.
+    #[serde(default = "many")]
+    #[schemars(range(max = 10_000))]
+    pub(crate) remember: usize,
     /// The realm of the challenge.
     #[serde(default = "tollgate")]
     pub(crate) realm: String,
@@ -129,6 +138,14 @@ pub(crate) struct Token {
     pub(crate) query: Option<String>,
 }
 
+impl Scopes {
+    /// Whether a token with these is let through.
+    pub(crate) fn are_met_by(&self, own: &[Cow<'_, str>]) -> bool {
+        let has = |scope: &String| own.iter().any(|own| own == scope);
+        self.all_of.iter().all(has) && (self.any_of.is_empty() || self.any_of.iter().any(has))
+    }
+}
+
 impl Default for Token {
     fn default() -> Self {
         Self { header: authorization(), scheme: bearer(), cookie: None, query: None }
@@ -155,6 +172,7 @@ impl Jwt {
                 !self.algorithms.iter().any(|algorithm| algorithm.is_hmac()),
                 "algorithms: HS is for secrets under keys, never for keys of a set",
             ),
+            (self.remember <= MAX_REMEMBERED, "remember: at most 10000"),
             (self.leeway <= MAX_LEEWAY, "leeway: at most 300s"),
             (self.issuer.as_ref().is_none_or(filled), "issuer: must not be empty"),
             (self.audience.as_ref().is_none_or(filled), "audience: must not be empty"),
@@ -195,6 +213,10 @@ fn one_hour() -> Period {
 
 fn two_seconds() -> Period {
     Period::seconds(2)
+}
+
+fn many() -> usize {
+    256
 }
 
 fn yes() -> bool {

@@ -55,7 +55,15 @@ impl Jwks {
         }
     }
 
+    /// When the set came that serves at `now`, unless another one is due.
+    pub(crate) fn current(&self, now: Duration) -> Option<Duration> {
+        let fetched = self.fetched.get()?;
+        let is_fresh = now.saturating_sub(fetched) < self.config.refresh.get();
+        is_fresh.then_some(fetched)
+    }
+
     /// Looks at the keys, those of a new set if it is due or if the set knows no `kid` like this.
+    /// Gives what was seen, and when the set came.
     ///
     /// # Errors
     ///
@@ -64,11 +72,14 @@ impl Jwks {
         &self,
         kid: Option<&str>,
         look: impl FnOnce(&[Key]) -> T,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<(T, Option<Duration>), Unavailable> {
         if self.is_due() || self.lacks(kid) {
             self.renew(kid);
         }
-        if self.is_usable() { Ok(look(&self.keys.borrow())) } else { Err(Unavailable) }
+        if !self.is_usable() {
+            return Err(Unavailable);
+        }
+        Ok((look(&self.keys.borrow()), self.fetched.get()))
     }
 
     fn age(&self) -> Option<Duration> {

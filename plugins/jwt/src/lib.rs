@@ -1,10 +1,12 @@
 //! Lets a request through if it carries a valid JSON Web Token (RFC 7519, RFC 6750, RFC 8725).
 
+mod accepted;
 mod algorithm;
 mod config;
 mod jwk;
 mod jwks;
 mod keys;
+mod known;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -12,13 +14,17 @@ mod token;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
 
 use tollgate_plugin::{
     Error, Need, Plugin, Problem, Refused, Request, Verdict, clock, log, plugin,
 };
 
+use crate::accepted::{Accepted, Times};
 use crate::jwks::{Jwks, Unavailable};
 use crate::keys::Key;
+use crate::known::Known;
 use crate::token::{Claims, Token};
 
 /// The configuration with its keys read.
@@ -26,6 +32,7 @@ struct Jwt {
     config: config::Jwt,
     keys: Vec<Key>,
     jwks: Option<Jwks>,
+    known: Known,
 }
 
 /// Why a token does not open the route. The client only learns what it can do about it.
@@ -62,7 +69,8 @@ impl Plugin for Jwt {
         Error::if_any(&faults)?;
         let allowed = config.algorithms.clone();
         let jwks = config.jwks.take().map(|jwks| Jwks::new(jwks, allowed));
-        Ok(Self { config, keys, jwks })
+        let known = Known::new(config.remember);
+        Ok(Self { config, keys, jwks, known })
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict, Error> {
@@ -77,23 +85,11 @@ impl Plugin for Jwt {
             }
             Err(invalid) => return Ok(self.refusal(invalid)),
         };
-        let payload = match self.payload(text) {
-            Ok(payload) => payload,
+        let accepted = match self.accept(text) {
+            Ok(accepted) => accepted,
             Err(invalid) => return Ok(self.refusal(&invalid)),
         };
-        let claims = match Claims::parse(&payload) {
-            Ok(claims) => claims,
-            Err(invalid) => return Ok(self.refusal(&invalid)),
-        };
-        if let Err(invalid) = self.check(&claims) {
-            return Ok(self.refusal(&invalid));
-        }
-        let scopes = scopes(&claims);
-        if !self.has_scopes(&scopes) {
-            return Ok(self.refusal(&Invalid::Scope));
-        }
-
-        self.note(request, &claims, &scopes)?;
+        accepted.tell(request)?;
         if !self.config.forward {
             self.strip(request)?;
         }
@@ -128,8 +124,28 @@ impl Jwt {
         }
     }
 
-    /// The payload of a token whose signature has been verified.
-    fn payload(&self, text: &str) -> Result<Vec<u8>, Invalid> {
+    /// What a token says that is for us, from whom we trust, and good now.
+    fn accept(&self, text: &str) -> Result<Rc<Accepted>, Invalid> {
+        let now = clock::now();
+        let digest = self.known.digest(text);
+        let set = self.jwks.as_ref().and_then(|jwks| jwks.current(now));
+        if let Some(accepted) = digest.and_then(|digest| self.known.get(&digest, set)) {
+            accepted.times.check(&self.config, now)?;
+            return Ok(accepted);
+        }
+        let (payload, set) = self.payload(text)?;
+        let claims = Claims::parse(&payload)?;
+        Times::of(&claims)?.check(&self.config, now)?;
+        self.check(&claims)?;
+        let accepted = Rc::new(Accepted::of(&claims, set, &self.config)?);
+        if let Some(digest) = digest {
+            self.known.keep(digest, &accepted);
+        }
+        Ok(accepted)
+    }
+
+    /// The payload of a token whose signature has been verified, and the set that has the key.
+    fn payload(&self, text: &str) -> Result<(Vec<u8>, Option<Duration>), Invalid> {
         let token = Token::parse(text)?;
         let verifies = |keys: &[Key]| {
             keys.iter()
@@ -137,30 +153,21 @@ impl Jwt {
                 .any(|key| key.verify(token.algorithm, token.message.as_bytes(), &token.signature))
         };
         if verifies(&self.keys) {
-            return token.payload();
+            return Ok((token.payload()?, None));
         }
         // A fetched key is never a secret: there is no need to ask for one.
         let jwks = self.jwks.as_ref().filter(|_| !token.algorithm.is_hmac());
-        match jwks.map(|jwks| jwks.with_keys(token.kid.as_deref(), verifies)) {
-            Some(Ok(true)) => token.payload(),
-            Some(Ok(false)) | None => Err(Invalid::Signature),
-            Some(Err(Unavailable)) => Err(Invalid::NoKeys),
+        let Some(jwks) = jwks else { return Err(Invalid::Signature) };
+        match jwks.with_keys(token.kid.as_deref(), verifies) {
+            Ok((true, set)) => Ok((token.payload()?, set)),
+            Ok((false, _)) => Err(Invalid::Signature),
+            Err(Unavailable) => Err(Invalid::NoKeys),
         }
     }
 
-    /// Whether the claims are those of a token that is for us, from whom we trust, and now.
+    /// Whether the claims are those of a token that is for us, and from whom we trust.
     fn check(&self, claims: &Claims<'_>) -> Result<(), Invalid> {
         let config = &self.config;
-        let now = clock::now().as_secs_f64();
-        let leeway = config.leeway.get().as_secs_f64();
-        match claims.time("exp")? {
-            Some(exp) if now >= exp + leeway => return Err(Invalid::Expired),
-            None if config.require_exp => return Err(Invalid::Claim("exp")),
-            Some(_) | None => (),
-        }
-        if claims.time("nbf")?.is_some_and(|nbf| now + leeway < nbf) {
-            return Err(Invalid::NotYetValid);
-        }
         if let Some(issuer) = &config.issuer
             && !claims.text("iss").is_some_and(|iss| issuer.contains(&iss))
         {
@@ -176,38 +183,6 @@ impl Jwt {
             Some(name) => Err(Invalid::RequiredClaim(name.clone())),
             None => Ok(()),
         }
-    }
-
-    fn has_scopes(&self, own: &[Cow<'_, str>]) -> bool {
-        let has = |scope: &String| own.iter().any(|own| own == scope);
-        let wanted = &self.config.scopes;
-        wanted.all_of.iter().all(has) && (wanted.any_of.is_empty() || wanted.any_of.iter().any(has))
-    }
-
-    /// Tells later plugins and the upstream who it is.
-    fn note(
-        &self,
-        request: &mut Request,
-        claims: &Claims<'_>,
-        scopes: &[Cow<'_, str>],
-    ) -> Result<(), Refused> {
-        if let Some(subject) = claims.text("sub") {
-            request.set_attribute("auth.subject", &subject);
-        }
-        match scopes {
-            [] => (),
-            [scope] => request.set_attribute("auth.scopes", scope),
-            scopes => request.set_attribute("auth.scopes", &scopes.join(" ")),
-        }
-        for name in &self.config.claims {
-            if let Some(value) = claims.display(name) {
-                request.set_attribute(&format!("auth.claims.{name}"), &value);
-            }
-        }
-        for (name, claim) in &self.config.headers {
-            request.own_header(name, claims.display(claim).as_deref())?;
-        }
-        Ok(())
     }
 
     /// Takes the token out of what the upstream will see; a header that a claim has just been

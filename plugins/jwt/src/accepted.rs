@@ -1,0 +1,85 @@
+//! What a valid token says, as far as the configuration asks.
+
+use std::time::Duration;
+
+use tollgate_plugin::{HeaderName, Refused, Request};
+
+use crate::config;
+use crate::token::Claims;
+use crate::{Invalid, scopes};
+
+/// A token whose signature and claims hold; whether it holds now is for [`Times::check`] to say.
+pub(crate) struct Accepted {
+    pub(crate) times: Times,
+    /// When the fetched key set came that has its key; `None` for a key of the configuration.
+    pub(crate) set: Option<Duration>,
+    attributes: Vec<(String, String)>,
+    headers: Vec<(HeaderName, Option<String>)>,
+}
+
+impl Accepted {
+    /// # Errors
+    ///
+    /// A scope is missing, or a time is none.
+    pub(crate) fn of(
+        claims: &Claims<'_>,
+        set: Option<Duration>,
+        config: &config::Jwt,
+    ) -> Result<Self, Invalid> {
+        let scopes = scopes(claims);
+        if !config.scopes.are_met_by(&scopes) {
+            return Err(Invalid::Scope);
+        }
+        let mut attributes = Vec::new();
+        if let Some(subject) = claims.text("sub") {
+            attributes.push(("auth.subject".to_owned(), subject.into_owned()));
+        }
+        if !scopes.is_empty() {
+            attributes.push(("auth.scopes".to_owned(), scopes.join(" ")));
+        }
+        for name in &config.claims {
+            if let Some(value) = claims.display(name) {
+                attributes.push((format!("auth.claims.{name}"), value.into_owned()));
+            }
+        }
+        let value = |claim: &str| claims.display(claim).map(|value| value.into_owned());
+        let headers = config.headers.iter().map(|(name, claim)| (name.clone(), value(claim)));
+        Ok(Self { times: Times::of(claims)?, set, attributes, headers: headers.collect() })
+    }
+
+    /// Tells later plugins and the upstream who it is.
+    pub(crate) fn tell(&self, request: &mut Request) -> Result<(), Refused> {
+        for (name, value) in &self.attributes {
+            request.set_attribute(name, value);
+        }
+        for (name, value) in &self.headers {
+            request.own_header(name, value.as_deref())?;
+        }
+        Ok(())
+    }
+}
+
+/// From when and until when a token holds, in seconds since 1970.
+pub(crate) struct Times {
+    exp: Option<f64>,
+    nbf: Option<f64>,
+}
+
+impl Times {
+    pub(crate) fn of(claims: &Claims<'_>) -> Result<Self, Invalid> {
+        Ok(Self { exp: claims.time("exp")?, nbf: claims.time("nbf")? })
+    }
+
+    pub(crate) fn check(&self, config: &config::Jwt, now: Duration) -> Result<(), Invalid> {
+        let (now, leeway) = (now.as_secs_f64(), config.leeway.get().as_secs_f64());
+        match self.exp {
+            Some(exp) if now >= exp + leeway => return Err(Invalid::Expired),
+            None if config.require_exp => return Err(Invalid::Claim("exp")),
+            Some(_) | None => (),
+        }
+        if self.nbf.is_some_and(|nbf| now + leeway < nbf) {
+            return Err(Invalid::NotYetValid);
+        }
+        Ok(())
+    }
+}
