@@ -112,8 +112,8 @@ pub(crate) fn all(workspace: &Workspace, options: &Options, steps: &mut Steps) -
     tell(&reports)
 }
 
-/// Known inputs, and a few seconds of new ones that are always the same; without counters of
-/// branches, so that nothing is built twice.
+/// Known inputs, and a few seconds of random ones that are the same each time; without counters of
+/// branches, so that the gateway is not built twice.
 pub(crate) fn smoke(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     let mut program = PathBuf::new();
     steps.run("build the fuzz targets", || {

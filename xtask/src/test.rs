@@ -43,7 +43,7 @@ enum Step {
     Demo,
     /// Unit, integration and documentation tests
     Tests,
-    /// Known inputs of the fuzz targets, and a few seconds of new ones
+    /// Known inputs of the fuzz targets, and a few seconds of random ones
     Fuzz,
     /// Advisories, licences and sources of dependencies, by cargo-deny
     Dependencies,
