@@ -323,7 +323,7 @@ fn a_remembered_token_goes_with_the_key_that_its_set_no_longer_has() {
     let token = signed("RS256", Some("old"), &with("exp", NOW + 86_400));
     check_accepted(&gateway, &token);
     check_accepted(&gateway, &token);
-    set.replace(Ok(json!({ "keys": [new] })));
+    *set.borrow_mut() = Ok(json!({ "keys": [new] }));
     check_accepted(&gateway, &token);
     gateway.advance(Duration::from_secs(600));
     check_refused(&gateway, &token);
