@@ -120,7 +120,7 @@ async fn a_middleware_that_fails_is_a_503_problem_on_either_way() {
         assert_eq!(reply.header("x-back"), "outer", "{act}");
         assert_eq!(upstream.requests(), requests, "{act}");
     }
-    gateway.logged(&["`middleware` failed in handle"]).await;
+    gateway.logged(&["a plugin failed", r#""plugin":"middleware","hook":"handle""#]).await;
     let failed = gateway.metric("tollgate_plugin_errors_total", &[("plugin", "middleware")]).await;
     assert_eq!(failed, 2.0);
     gateway.stop().await;

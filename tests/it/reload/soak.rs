@@ -19,6 +19,10 @@ const SWAPS: usize = 40;
 /// Swaps after which a process is at rest: what it needs until then is not what swaps cost.
 const SETTLED: usize = 20;
 
+/// How much memory may grow, in percent; a short run ends before it is at rest.
+const GROWTH: u64 = 5;
+const GROWTH_OF_SHORT: u64 = 15;
+
 /// Samples around a swap, of which the one in the middle counts: memory is in motion under load.
 const WINDOW: usize = 9;
 
@@ -94,8 +98,9 @@ async fn swaps_under_load_lose_no_request_and_leave_nothing_behind() {
     let first = Held::median(&held[settled..settled + WINDOW]);
     let last = Held::median(&held[swaps - WINDOW..]);
     tell(swaps, answered, first, last);
+    let growth = if swaps > SWAPS { GROWTH } else { GROWTH_OF_SHORT };
     assert!(
-        last.memory * 100 <= first.memory * 105,
+        last.memory * 100 <= first.memory * (100 + growth),
         "{first:?} after {settled} swaps, {last:?} at the end"
     );
     assert_eq!((last.descriptors, last.threads), (first.descriptors, first.threads));
