@@ -111,6 +111,8 @@ pub(crate) enum BodyError {
     UpstreamIdle { limit: Duration },
     #[error("the upstream ended its body early")]
     UpstreamAborted,
+    #[error("the upstream's body is not well-formed")]
+    UpstreamMalformed,
     #[error("the exchange took longer than {limit:?}")]
     Deadline { limit: Duration },
     /// A `wasi:http` component gave up a body that it had begun.
@@ -143,13 +145,21 @@ impl From<BodyError> for ReadError {
 impl BodyError {
     /// Why a client's body breaks off.
     fn of_client(error: &hyper::Error) -> Self {
-        use std::error::Error;
-        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-        match source.map(io::Error::kind) {
-            Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => Self::ClientMalformed,
-            _ => Self::ClientAborted,
-        }
+        if is_malformed(error) { Self::ClientMalformed } else { Self::ClientAborted }
     }
+
+    /// Why an upstream's body breaks off.
+    fn of_upstream(error: &hyper::Error) -> Self {
+        if is_malformed(error) { Self::UpstreamMalformed } else { Self::UpstreamAborted }
+    }
+}
+
+/// Whether a body ended because nobody can tell what its bytes mean.
+fn is_malformed(error: &hyper::Error) -> bool {
+    use std::error::Error;
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let kind = source.map(io::Error::kind);
+    matches!(kind, Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput))
 }
 
 impl Body {
@@ -478,7 +488,7 @@ impl UpstreamBody {
                 }
                 Some(Ok(frame))
             }
-            Some(Err(_)) => Some(Err(BodyError::UpstreamAborted)),
+            Some(Err(error)) => Some(Err(BodyError::of_upstream(&error))),
             None => {
                 self.give_back();
                 None

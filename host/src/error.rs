@@ -71,6 +71,7 @@ impl Error {
             BodyError::ClientStalled { .. }
             | BodyError::UpstreamIdle { .. }
             | BodyError::UpstreamAborted
+            | BodyError::UpstreamMalformed
             | BodyError::ComponentAborted
             | BodyError::Deadline { .. } => None,
         }

@@ -9,6 +9,8 @@ use http::{HeaderMap, Method, Uri, header::HOST};
 
 use crate::{
     config::{Config, Isolation, OnError, Route, Use, UseLimits, written_size},
+    gateway::admit_target,
+    problem,
     router::{Head, NoRoute, Params, Router, normalise},
 };
 
@@ -33,11 +35,15 @@ pub fn explain(
     headers: &HeaderMap,
 ) -> Result<String, String> {
     let uri: Uri = url.parse().map_err(|error| format!("{url:?} is not a URL: {error}"))?;
-    let path =
-        normalise(uri.path()).map_err(|error| format!("{url:?} is answered with 400: {error}"))?;
+    // Says more of a path than the client is told.
+    normalise(uri.path()).map_err(|error| format!("{url:?} is answered with 400: {error}"))?;
+    let normal = admit_target(method, &uri, &config.limits).map_err(|error| {
+        format!("{method} {url:.80} is answered with {}: {error}", problem::status(&error))
+    })?;
+    let path = normal.as_deref().unwrap_or(uri.path());
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
-    let head = Head { host, method, path: &path, query: uri.query(), headers };
+    let head = Head { host, method, path, query: uri.query(), headers };
 
     let mut text = String::new();
     line(&mut text, "request", &request_line(&head));

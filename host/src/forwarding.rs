@@ -202,9 +202,23 @@ pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
     remove_claims(trailers);
 }
 
-/// Says again which trailers will come.
-pub(crate) fn announce_trailers(headers: &mut HeaderMap, announced: HeaderValue) {
-    headers.insert(TRAILER, announced);
+/// Says again which trailers will come, those that go on.
+pub(crate) fn announce_trailers(headers: &mut HeaderMap, announced: &HeaderValue) {
+    let mut coming = HeaderMap::new();
+    for name in announced.to_str().unwrap_or_default().split(',') {
+        if let Ok(name) = HeaderName::try_from(name.trim())
+            && coming.try_insert(name, HeaderValue::from_static("")).is_err()
+        {
+            break;
+        }
+    }
+    strip_trailers(&mut coming);
+    let names: Vec<_> = coming.keys().map(HeaderName::as_str).collect();
+    if !names.is_empty()
+        && let Ok(announced) = HeaderValue::try_from(names.join(", "))
+    {
+        headers.insert(TRAILER, announced);
+    }
 }
 
 /// Says no more that trailers will come: the body that they came after is another now.
@@ -320,7 +334,7 @@ pub(crate) fn finish_response(headers: &mut HeaderMap, received: Version, traile
     let announced = strip_hop_by_hop(headers).announced.filter(|_| trailers);
     append_to_list(headers, VIA, &via(received));
     if let Some(announced) = announced {
-        announce_trailers(headers, announced);
+        announce_trailers(headers, &announced);
     }
 }
 

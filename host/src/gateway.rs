@@ -6,7 +6,7 @@ mod service;
 mod onward;
 mod response;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use arc_swap::ArcSwap;
 use http::{Method, Request, Response, header::HOST};
@@ -17,6 +17,7 @@ pub(crate) use self::{onward::response as outgoing_response, response::ResponseB
 
 use crate::{
     body::Body,
+    config::Limits,
     error::Error,
     exchange::Exchange,
     forwarding::{self, HopByHop, Identity},
@@ -127,11 +128,7 @@ fn begin(
 /// Refuses what must not be forwarded, and normalises the path.
 fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(), Error> {
     let limits = &generation.config.limits;
-    // A gateway is no tunnel; and what answers TRACE shows a client what the gateway and its plugins
-    // tell upstreams.
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Error::MethodNotAllowed { allow: SERVED.to_vec() });
-    }
+    let normal = admit_target(request.method(), request.uri(), limits)?;
     if request.headers().len() > limits.max_headers {
         return Err(Error::TooManyHeaders { limit: limits.max_headers });
     }
@@ -142,18 +139,7 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
     {
         return Err(Error::BodyTooLarge { limit });
     }
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    if target.len() > limits.max_uri_bytes {
-        return Err(Error::UriTooLong { limit: limits.max_uri_bytes });
-    }
-    let path = request.uri().path();
-    // `OPTIONS *` is about the server as a whole (RFC 9110 §9.3.7): no route is.
-    if !path.starts_with('/') {
-        return Err(Error::BadRequest("the target is not a path"));
-    }
-    let normal = router::normalise(path)
-        .map_err(|_| Error::BadRequest("the path is not well-formed or leaves its root"))?;
-    if let std::borrow::Cow::Owned(normal) = normal {
+    if let Some(normal) = normal {
         let target = match request.uri().query() {
             Some(query) => format!("{normal}?{query}"),
             None => normal,
@@ -162,6 +148,33 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
         *request.uri_mut() = target;
     }
     Ok(())
+}
+
+/// Refuses what no route is asked about; gives the path's normal form where it is another one.
+pub(crate) fn admit_target(
+    method: &Method,
+    uri: &http::Uri,
+    limits: &Limits,
+) -> Result<Option<String>, Error> {
+    // A gateway is no tunnel; and what answers TRACE shows a client what the gateway and its plugins
+    // tell upstreams.
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
+        return Err(Error::MethodNotAllowed { allow: SERVED.to_vec() });
+    }
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    if target.len() > limits.max_uri_bytes {
+        return Err(Error::UriTooLong { limit: limits.max_uri_bytes });
+    }
+    // `OPTIONS *` is about the server as a whole (RFC 9110 §9.3.7): no route is.
+    if !uri.path().starts_with('/') {
+        return Err(Error::BadRequest("the target is not a path"));
+    }
+    let normal = router::normalise(uri.path())
+        .map_err(|_| Error::BadRequest("the path is not well-formed or leaves its root"))?;
+    Ok(match normal {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(normal) => Some(normal),
+    })
 }
 
 /// Finds the route, or answers that there is none, or that it is to be found by https.

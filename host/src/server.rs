@@ -64,12 +64,13 @@ pub enum Failed {
 /// A faulty configuration, a port in use, a machine that cannot run the engine.
 pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Failed> {
     let control = runtime()?;
-    let mut builder = builder(options)?;
     let draft = Draft::read(&options.config);
-    // Before components are fetched, which may take a while.
+    // Before the cache is opened, which may say why it is not used, and before components are
+    // fetched, which may take a while.
     if let Ok(config) = &draft.config {
         start_log(options, config);
     }
+    let mut builder = builder(options)?;
     let workers = draft.config.as_ref().ok().and_then(|config| config.workers);
     builder.workers = workers.map_or_else(available, NonZeroUsize::get);
     let generation = control

@@ -121,3 +121,19 @@ fn a_url_that_the_gateway_refuses_is_an_error() {
         "\"/a/..;/b\" is answered with 400: the path has a dot segment with parameters",
     );
 }
+
+#[test]
+fn what_is_refused_before_any_route_is_told_as_the_gateway_refuses_it() {
+    let long = format!("/{}", "a".repeat(20_000));
+    for (method, url, status) in [
+        (Method::CONNECT, "/orders/7", "405"),
+        (Method::TRACE, "/orders/7", "405"),
+        (Method::GET, long.as_str(), "414"),
+        (Method::OPTIONS, "*", "400"),
+        (Method::GET, "/orders/../..", "400"),
+    ] {
+        let config = crate::config::parse(FILE, Path::new("t.yaml")).expect("a valid file");
+        let refused = explain(&config, &method, url, &HeaderMap::new()).expect_err("no route");
+        assert!(refused.contains(&format!("is answered with {status}")), "{refused}");
+    }
+}

@@ -89,6 +89,19 @@ fn what_would_change_a_head_is_no_trailer() {
     assert_eq!(left, ["grpc-status", "x-sum"]);
 }
 
+#[test]
+fn only_trailers_that_go_on_are_announced() {
+    let announced = |said: &'static str| {
+        let mut headers = HeaderMap::new();
+        announce_trailers(&mut headers, &HeaderValue::from_static(said));
+        headers.get("trailer").map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(announced("x-sum, content-length, authorization").as_deref(), Some("x-sum"));
+    assert_eq!(announced("X-A,x-b").as_deref(), Some("x-a, x-b"));
+    assert_eq!(announced("content-length"), None);
+    assert_eq!(announced("no name, "), None);
+}
+
 #[track_caller]
 fn check_host(uri: &str, hosts: &[&'static str], expected: Result<&str, ()>) {
     let mut request = Request::new(());

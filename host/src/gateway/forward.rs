@@ -132,7 +132,7 @@ fn request(
     if let Some(announced) = &wishes.hop_by_hop.announced
         && request.body().may_have_trailers()
     {
-        forwarding::announce_trailers(request.headers_mut(), announced.clone());
+        forwarding::announce_trailers(request.headers_mut(), announced);
     }
     Ok(request)
 }

@@ -8,6 +8,9 @@ use crate::config;
 use crate::token::Claims;
 use crate::{Invalid, scopes};
 
+/// What an attribute or header takes beside its text.
+const ENTRY: usize = 64;
+
 /// A token whose signature and claims hold; whether it holds now is for [`Times::check`] to say.
 pub(crate) struct Accepted {
     pub(crate) times: Times,
@@ -45,6 +48,16 @@ impl Accepted {
         let value = |claim: &str| claims.display(claim).map(|value| value.into_owned());
         let headers = config.headers.iter().map(|(name, claim)| (name.clone(), value(claim)));
         Ok(Self { times: Times::of(claims)?, set, attributes, headers: headers.collect() })
+    }
+
+    /// Bytes that it takes, about.
+    pub(crate) fn size(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.len());
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.as_ref().map_or(0, String::len));
+        size_of::<Self>() + attributes.chain(headers).map(|text| text + ENTRY).sum::<usize>()
     }
 
     /// Tells later plugins and the upstream who it is.

@@ -94,3 +94,14 @@ fn a_size_that_is_none_is_wrong_use() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("must be a size such as `64KiB`"), "{ran:?}");
 }
+
+#[tokio::test]
+async fn a_folder_that_others_can_write_is_not_used_and_the_log_says_so() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let cache = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(cache.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let gateway = gateway(&cache, "1GiB").await;
+    gateway.logged(&["compiled plugins are not cached"]).await;
+    assert_eq!(compiled(cache.path()), []);
+    gateway.stop().await;
+}

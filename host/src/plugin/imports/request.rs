@@ -258,6 +258,7 @@ pub(super) fn body_error(error: &ReadError) -> BodyError {
             | Ended::ClientMalformed
             | Ended::ClientStalled { .. }
             | Ended::UpstreamAborted
+            | Ended::UpstreamMalformed
             | Ended::ComponentAborted
             | Ended::Coding { .. }
             | Ended::Plugin { .. },

@@ -189,7 +189,9 @@ fn told(error: &BodyError) -> Error {
         BodyError::ClientAborted => Error::ConnectionTerminated,
         BodyError::UpstreamAborted => Error::HttpResponseIncomplete,
         BodyError::Deadline { .. } => Error::HttpResponseTimeout,
-        BodyError::ClientMalformed | BodyError::Coding { .. } => Error::HttpProtocolError,
+        BodyError::ClientMalformed | BodyError::UpstreamMalformed | BodyError::Coding { .. } => {
+            Error::HttpProtocolError
+        }
         BodyError::ComponentAborted | BodyError::Plugin { .. } => Error::InternalError(None),
     }
 }
