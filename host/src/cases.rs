@@ -37,7 +37,7 @@ use self::{
     stores::Kept,
 };
 use crate::{
-    config::{self, Document, Fault, Pointer},
+    config::{self, Document, Fault, Pointer, fault_lines},
     disk::{self, CacheFolder},
     generation::Builder,
     plugin::{Component, Shared, Stated, Time},
@@ -90,7 +90,7 @@ pub(crate) fn test(
     options: &Options,
     mut tell: impl FnMut(&Outcome),
 ) -> Result<Vec<Outcome>, String> {
-    let (document, file) = read(&options.cases).map_err(|faults| told(&faults))?;
+    let (document, file) = read(&options.cases).map_err(|faults| fault_lines(&faults))?;
     let stated = Stated::default();
     let (lines, _guard) = Lines::capture();
     let mut bench = Bench::new(options, stated)?;
@@ -113,10 +113,6 @@ fn read(path: &Path) -> Result<(Document, File), Vec<Fault>> {
     let (document, file) = config::other::read::<File>(&text, path)?;
     let faults = check::faults(&document, &file);
     if faults.is_empty() { Ok((document, file)) } else { Err(faults) }
-}
-
-fn told(faults: &[Fault]) -> String {
-    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// What all cases share: the engine, the compiled plugin, the clock.
@@ -195,13 +191,15 @@ impl Bench {
                 return Ok(());
             }
             (Err(Unfit::Refused(faults)), Some(part)) => {
-                let told = told(&faults);
+                let told = fault_lines(&faults);
                 if !told.contains(part.as_str()) {
                     outcome.add(None, &refused(part, &told));
                 }
                 return Ok(());
             }
-            (Err(Unfit::Refused(faults) | Unfit::Faults(faults)), _) => return Err(told(&faults)),
+            (Err(Unfit::Refused(faults) | Unfit::Faults(faults)), _) => {
+                return Err(fault_lines(&faults));
+            }
         };
         let client = Arc::new(run::client(setting.client.as_ref()));
         let stores = Kept::open(&self.builder.shared, &generation, setting.stores.as_ref()).await;

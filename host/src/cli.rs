@@ -16,7 +16,10 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{config::other, disk::CacheFolder};
+use crate::{
+    config::{self, Config, fault_lines, other},
+    disk::CacheFolder,
+};
 
 const FIRST_STEPS: &str =
     "First steps: write `tollgate.yaml`, see what is wrong with it by `tollgate validate`, start by
@@ -156,6 +159,12 @@ fn print(text: &str) -> Outcome {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),
         _ => Ok(()),
     }
+}
+
+/// The configuration in a file, or all that is wrong with it.
+fn load_config(path: &Path) -> Result<Config, String> {
+    check_exists(path)?;
+    config::load(path).map_err(|faults| fault_lines(&faults))
 }
 
 /// A missing file gets a hint: the default name is easily taken for one that was given.

@@ -45,7 +45,7 @@ pub use self::{
 };
 pub(crate) use self::{
     effective::{Secrets, effective},
-    fault::sort as sort_faults,
+    fault::{lines as fault_lines, sort as sort_faults},
     units::written_size,
 };
 

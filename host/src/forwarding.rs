@@ -20,7 +20,7 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// How many fields the gateway adds; room is made for them at once.
 const ADDED: usize = 8;
@@ -279,6 +279,15 @@ pub(crate) fn add_forwarded(
     append_to_list(headers, VIA, &via(version));
     headers.insert(X_REQUEST_ID, identity.request_id.clone());
     headers.insert(TRACEPARENT, identity.traceparent.clone());
+}
+
+/// Makes a request of a component's own a part of `exchange`, in logs and traces too.
+pub(crate) fn identify(headers: &mut HeaderMap, exchange: &HeaderMap) {
+    for name in [X_REQUEST_ID, TRACEPARENT] {
+        if let Some(value) = exchange.get(&name) {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 /// Every `x-forwarded-*` field, `forwarded` and `x-real-ip`: upstreams believe them.

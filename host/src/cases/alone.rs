@@ -18,10 +18,9 @@ use super::{
     setup::{self, Origin, Unfit},
     standin::StandIns,
     stores::Kept,
-    told,
 };
 use crate::{
-    config::{self, Pointer},
+    config::{self, Pointer, fault_lines},
     disk::{self, CacheFolder},
     exchange::{Exchange, View},
     plugin::{Side, Stated, Use, Verdict},
@@ -172,7 +171,7 @@ impl Alone {
         let origin = Origin { document: &self.document, case: Pointer::default(), alone: true };
         let built = setup::generation(builder, component, &self.setting, stand_ins, &origin).await;
         let generation = built.map_err(|unfit| match unfit {
-            Unfit::Refused(faults) | Unfit::Faults(faults) => told(&faults),
+            Unfit::Refused(faults) | Unfit::Faults(faults) => fault_lines(&faults),
         })?;
         let (client, stores) = (Arc::new(run::client(None)), Kept::default());
         Ok(Scene { generation, client, stand_ins, stores, lines })
@@ -191,7 +190,7 @@ fn read(path: Option<&Path>) -> Result<(config::Document, Value), String> {
     let (document, faults) =
         config::Document::parse(&text, path).map_err(|fault| fault.to_string())?;
     if !faults.is_empty() {
-        return Err(told(&faults));
+        return Err(fault_lines(&faults));
     }
     let value = document.value(&Pointer::default());
     Ok((document, value))

@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{ConfigArgument, Outcome, check_exists, print};
-use crate::{config, explain::explain};
+use super::{ConfigArgument, Outcome, load_config, print};
+use crate::explain::explain;
 
 #[derive(clap::Args)]
 #[command(
@@ -24,11 +24,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
-        let path = &self.config.config;
-        check_exists(path)?;
-        let config = config::load(path).map_err(|faults| {
-            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        })?;
+        let config = load_config(&self.config.config)?;
         let headers: HeaderMap = self.headers.into_iter().collect();
         print(&explain(&config, &self.method, &self.url, &headers)?)
     }

@@ -58,6 +58,11 @@ impl fmt::Display for Fault {
     }
 }
 
+/// A line for each.
+pub(crate) fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+}
+
 impl<'a> Faults<'a> {
     pub fn new(document: &'a Document) -> Self {
         Self::after(document, Vec::new())

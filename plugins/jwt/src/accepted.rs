@@ -23,9 +23,10 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// # Errors
     ///
-    /// A scope is missing, or a time is none.
+    /// A scope is missing.
     pub(crate) fn of(
         claims: &Claims<'_>,
+        times: Times,
         set: Option<Duration>,
         config: &config::Jwt,
     ) -> Result<Self, Invalid> {
@@ -47,7 +48,7 @@ impl Accepted {
         }
         let value = |claim: &str| claims.display(claim).map(|value| value.into_owned());
         let headers = config.headers.iter().map(|(name, claim)| (name.clone(), value(claim)));
-        Ok(Self { times: Times::of(claims)?, set, attributes, headers: headers.collect() })
+        Ok(Self { times, set, attributes, headers: headers.collect() })
     }
 
     /// Bytes that it takes, about.

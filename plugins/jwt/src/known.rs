@@ -73,6 +73,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::accepted::Times;
     use crate::token::Claims;
 
     #[test]
@@ -84,7 +85,8 @@ mod tests {
             for number in 0..100_u8 {
                 let payload = json!({ "sub": "ann", "big": "x".repeat(claim) }).to_string();
                 let claims = Claims::parse(payload.as_bytes()).ok().expect("claims");
-                let accepted = Accepted::of(&claims, None, &config).ok().expect("valid");
+                let times = Times::of(&claims).ok().expect("times");
+                let accepted = Accepted::of(&claims, times, None, &config).ok().expect("valid");
                 known.keep([number; 32], &Rc::new(accepted));
             }
             let kept = |number: u8| known.get(&[number; 32], None).is_some();

@@ -135,9 +135,10 @@ impl Jwt {
         }
         let (payload, set) = self.payload(text)?;
         let claims = Claims::parse(&payload)?;
-        Times::of(&claims)?.check(&self.config, now)?;
+        let times = Times::of(&claims)?;
+        times.check(&self.config, now)?;
         self.check(&claims)?;
-        let accepted = Rc::new(Accepted::of(&claims, set, &self.config)?);
+        let accepted = Rc::new(Accepted::of(&claims, times, set, &self.config)?);
         if let Some(digest) = digest {
             self.known.keep(digest, &accepted);
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::ConfigArgument;
 use super::{CacheArgument, Outcome, print};
 use crate::{
-    cli::check_exists,
-    config::{self, Config, Fault},
+    cli::load_config,
+    config::{self, Config, Fault, fault_lines},
     registry::{Digest, Error, Fetched, Lock, Reference, Registries},
     server,
 };
@@ -25,12 +25,11 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
         let path = &self.config.config;
-        check_exists(path)?;
-        let config = config::load(path).map_err(|faults| told(&faults))?;
+        let config = load_config(path)?;
         let registries = Registries::new(self.cache.folder().as_ref(), false);
         let lock = config.lock();
         let lock = Lock::read(&lock, registries.beside(&lock).as_deref());
-        let lock = lock.map_err(|faults| told(&faults))?;
+        let lock = lock.map_err(|faults| fault_lines(&faults))?;
         let named: HashSet<_> = config.references().map(|(reference, _)| reference).collect();
         if let Some(unknown) = self.update.iter().flatten().find(|r| !named.contains(r)) {
             return Err(format!("{}: nothing is `{unknown}`", path.display()));
@@ -43,7 +42,7 @@ impl Arguments {
         let wanted = named.into_iter().map(|reference| (reference, pin(reference))).collect();
         let runtime = server::runtime().map_err(|failed| failed.to_string())?;
         let fetched = runtime.block_on(registries.fetch_all(wanted, &config.registries));
-        let pins = pins(&config, fetched).map_err(|faults| told(&faults))?;
+        let pins = pins(&config, fetched).map_err(|faults| fault_lines(&faults))?;
         let written = lock.replace(&pins);
         written.map_err(|error| format!("cannot write `{}`: {error}", lock.path().display()))?;
         print(&changes(lock.pins(), &pins))
@@ -71,10 +70,6 @@ fn pins(
     }
     config::sort_faults(&mut faults);
     if faults.is_empty() { Ok(pins) } else { Err(faults) }
-}
-
-fn told(faults: &[Fault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// A line for each tag, of what has become of it.

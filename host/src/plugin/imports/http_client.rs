@@ -14,7 +14,7 @@ use super::fields;
 use crate::{
     body::Body,
     exchange::Chain,
-    forwarding::{TRACEPARENT, X_REQUEST_ID},
+    forwarding,
     plugin::{
         bindings::tollgate::plugin::{
             http_client::{Call, CallError, Host},
@@ -79,12 +79,7 @@ impl State {
         let own = patience.map(|patience| Instant::now() + patience);
         let deadline = own.map_or(exchange.deadline, |own| own.min(exchange.deadline));
         let mut request = request(call, &upstream)?;
-        // The call is a part of the exchange, in logs and traces too.
-        for name in [X_REQUEST_ID, TRACEPARENT] {
-            if let Some(value) = exchange.request.headers.get(&name) {
-                request.headers_mut().entry(name).or_insert_with(|| value.clone());
-            }
-        }
+        forwarding::identify(request.headers_mut(), &exchange.request.headers);
         Ok(Prepared { upstream, request, deadline })
     }
 

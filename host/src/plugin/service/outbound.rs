@@ -13,7 +13,7 @@ use super::{Asked, body};
 use crate::{
     body::{Body, Progress},
     exchange::Bound,
-    forwarding::{self, TRACEPARENT, X_REQUEST_ID},
+    forwarding::{self, X_REQUEST_ID},
     generation::Generation,
     plugin::{reached::Limit, usage::Settings},
     upstream::{Patience, Upstream, UpstreamError},
@@ -48,11 +48,7 @@ impl Caller {
     pub(super) fn of(asked: Asked) -> (Request<WasiBody>, Self) {
         let Asked { request, generation, bound } = asked;
         let mut identity = HeaderMap::new();
-        for name in [X_REQUEST_ID, TRACEPARENT] {
-            if let Some(value) = request.headers().get(&name) {
-                identity.insert(name, value.clone());
-            }
-        }
+        forwarding::identify(&mut identity, request.headers());
         (request.map(body::for_guest), Self { generation, bound, identity })
     }
 }
@@ -154,9 +150,7 @@ fn outgoing(
     }
     headers.remove(EXPECT);
     headers.insert(HOST, host);
-    for (name, value) in identity {
-        headers.entry(name).or_insert_with(|| value.clone());
-    }
+    forwarding::identify(headers, identity);
     Ok((request, progress))
 }
 
