@@ -23,6 +23,10 @@ const SETTLED: usize = 20;
 const GROWTH: u64 = 5;
 const GROWTH_OF_SHORT: u64 = 15;
 
+/// Connections to the upstream that there may be at the end beyond those of the beginning: they
+/// come and go with the load, and not with the swaps.
+const CONNECTIONS: usize = 4;
+
 /// Samples around a swap, of which the one in the middle counts: memory is in motion under load.
 const WINDOW: usize = 9;
 
@@ -103,7 +107,8 @@ async fn swaps_under_load_lose_no_request_and_leave_nothing_behind() {
         last.memory * 100 <= first.memory * (100 + growth),
         "{first:?} after {settled} swaps, {last:?} at the end"
     );
-    assert_eq!((last.descriptors, last.threads), (first.descriptors, first.threads));
+    assert!(last.descriptors <= first.descriptors + CONNECTIONS, "{first:?}, {last:?} at the end");
+    assert_eq!(last.threads, first.threads);
     gateway.stop().await;
 }
 
