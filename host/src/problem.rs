@@ -150,9 +150,8 @@ fn classify(error: &Error) -> Kind {
 fn upstream(error: &UpstreamError) -> Kind {
     match error {
         UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
-        UpstreamError::Full { .. }
-        | UpstreamError::TimedOut { .. }
-        | UpstreamError::Stalled { .. } => UPSTREAM_TIMEOUT,
+        UpstreamError::Full { .. } => OVERLOADED,
+        UpstreamError::TimedOut { .. } | UpstreamError::Stalled { .. } => UPSTREAM_TIMEOUT,
         UpstreamError::Closed { .. }
         | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }

@@ -47,6 +47,8 @@ pub(crate) struct Upstream {
     /// Where in the schedule the next exchange goes.
     next: AtomicUsize,
     workers: usize,
+    /// Requests that wait for room on HTTP/2 connections.
+    waiting: AtomicUsize,
     durations: [Histogram; 5],
 }
 
@@ -101,6 +103,7 @@ impl Upstream {
             targets: ArcSwap::default(),
             next: AtomicUsize::new(0),
             workers,
+            waiting: AtomicUsize::new(0),
             durations: classes
                 .map(|class| metrics.client_duration.with_label_values(&[&config.name, class])),
             config: Arc::clone(config),
@@ -139,6 +142,11 @@ impl Upstream {
     /// Addresses at present, for `/status`.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.targets.load().all.iter().map(|target| target.address).collect()
+    }
+
+    /// How many requests wait for room on HTTP/2 connections.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Closes connections that have been idle for too long.
