@@ -152,7 +152,8 @@ fn upstream(error: &UpstreamError) -> Kind {
         UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
         UpstreamError::Full { .. } => OVERLOADED,
         UpstreamError::TimedOut { .. } | UpstreamError::Stalled { .. } => UPSTREAM_TIMEOUT,
-        UpstreamError::Closed { .. }
+        UpstreamError::Refused { .. }
+        | UpstreamError::Closed { .. }
         | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::UnaskedUpgrade => kind(

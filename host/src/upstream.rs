@@ -1,5 +1,6 @@
 //! An upstream: a named set of endpoints with pooled connections.
 
+mod again;
 mod connect;
 mod pool;
 mod resolve;
@@ -75,6 +76,9 @@ pub(crate) enum UpstreamError {
     TimedOut { address: SocketAddr, limit: Duration },
     #[error("{address} took up nothing of the request body for {limit:?}")]
     Stalled { address: SocketAddr, limit: Duration },
+    /// It did nothing with the request (RFC 9113 §8.7).
+    #[error("{address} refused the request")]
+    Refused { address: SocketAddr, source: hyper::Error },
     /// The connection ended before a response head; the request may have been taken.
     #[error("{address} closed the connection")]
     Closed { address: SocketAddr, source: hyper::Error },

@@ -176,7 +176,7 @@ fn told(error: &UpstreamError) -> Error {
         UpstreamError::Full { .. } => Error::ConnectionLimitReached,
         UpstreamError::TimedOut { .. } => Error::HttpResponseTimeout,
         UpstreamError::Stalled { .. } => Error::ConnectionWriteTimeout,
-        UpstreamError::Closed { .. } => Error::ConnectionTerminated,
+        UpstreamError::Refused { .. } | UpstreamError::Closed { .. } => Error::ConnectionTerminated,
         UpstreamError::HeadTooLarge { limit, .. } => {
             Error::HttpResponseHeaderSectionSize(u32::try_from(*limit).ok())
         }
