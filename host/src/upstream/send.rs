@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use http::{
-    Request, Response, StatusCode, Uri, Version,
+    HeaderValue, Request, Response, StatusCode, Uri, Version,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use hyper::{body::Incoming, client::conn::TrySendError};
@@ -127,6 +127,7 @@ impl Upstream {
         match connection {
             Connection::Http1(mut connection) => {
                 *request.version_mut() = Version::HTTP_11;
+                for_http1(&mut request);
                 forwarding::bind_te(request.headers_mut());
                 let sending = connection.sender.try_send_request(request);
                 let response = self.head(sending, |body| body, address, patience).await?;
@@ -235,6 +236,18 @@ impl Upstream {
             let next = Instant::now() + left;
             sleep_until(deadline.map_or(next, |deadline| deadline.min(next)).into()).await;
         }
+    }
+}
+
+/// HTTP/1.1 has the authority in `host`. It stands in the target of a request that has come back
+/// unsent from an HTTP/2 connection.
+fn for_http1(request: &mut Request<Body>) {
+    let Some(authority) = request.uri().authority() else { return };
+    let host = HeaderValue::from_str(authority.as_str());
+    let target = std::mem::take(request.uri_mut()).into_parts().path_and_query;
+    *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+    if let Ok(host) = host {
+        request.headers_mut().insert(HOST, host);
     }
 }
 

@@ -5,11 +5,19 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use tokio::net::TcpListener;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
+use tokio_rustls::TlsAcceptor;
 use tollgate_tests::{
-    Setup,
+    Gateway, Setup, Upstream,
+    certs::Authority,
     client::request,
     frames::{FrameServer, GOAWAY, RST_STREAM, frame, ok},
+    raw::status,
+    tls, wait,
 };
 
 use super::before;
@@ -32,6 +40,11 @@ fn break_off(stream: u32) -> Vec<u8> {
 /// The connection ends, and no stream of it was looked at.
 fn go_away(_: u32) -> Vec<u8> {
     frame(GOAWAY, 0, 0, &[0_u32.to_be_bytes(), NO_ERROR.to_be_bytes()].concat())
+}
+
+/// The connection ends after this stream.
+fn last(stream: u32) -> Vec<u8> {
+    frame(GOAWAY, 0, 0, &[stream.to_be_bytes(), NO_ERROR.to_be_bytes()].concat())
 }
 
 /// An upstream that answers one request after the other like this and every further one well, and how
@@ -113,4 +126,75 @@ async fn a_body_that_a_plugin_has_set_is_sent_again() {
     assert_eq!(gateway.post("/", &[], "a body").await.status, 200);
     assert_eq!(requests.load(SeqCst), 2);
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_comes_back_from_http2_goes_over_http1_with_its_host() {
+    let echo = Upstream::echo().await;
+    let authority = Authority::default();
+    let certificate = authority.server(&["orders.test"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap();
+    let onward = echo.address();
+    let (ends, ended) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let (end, has_ended) = (Arc::clone(&ends), Arc::clone(&ended));
+    tokio::spawn(async move {
+        let accept = async |alpn| {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = TlsAcceptor::from(tls::server(&certificate, &[alpn]));
+            acceptor.accept(stream).await.unwrap()
+        };
+        let mut http2 = FrameServer::begin(accept("h2").await).await;
+        let stream = http2.request().await.unwrap();
+        http2.send(ok(stream)).await;
+        end.notified().await;
+        http2.send(last(stream)).await;
+        has_ended.notify_one();
+        let mut http1 = accept("http/1.1").await;
+        let mut onward = TcpStream::connect(onward).await.unwrap();
+        let _ = copy_bidirectional(&mut http1, &mut onward).await;
+    });
+    let gateway = Setup::new(&format!(
+        r#"
+        workers: 1
+        upstreams:
+          u:
+            endpoints: ["{place}"]
+            protocol: auto
+            tls: {{ server_name: orders.test, ca: ca.pem }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+        "#
+    ))
+    .file("ca.pem", authority.pem())
+    .start()
+    .await;
+    let mut client = gateway.raw().await;
+    client.send("GET /a HTTP/1.1\r\nhost: api.test:8080\r\n\r\n").await;
+    assert_eq!(status(&client.head().await), 200);
+    // While it stands still it gets both the end of the connection and a request for it, and so finds
+    // out about the end once it has given the request to the connection.
+    gateway.signal(libc::SIGSTOP);
+    stands_still(&gateway).await;
+    ends.notify_one();
+    wait::within("the connection's end", ended.notified()).await;
+    client.send("GET /b?c HTTP/1.1\r\nhost: api.test:8080\r\nconnection: close\r\n\r\n").await;
+    gateway.signal(libc::SIGCONT);
+    let reply = client.rest().await;
+    let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+    let seen: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(seen["version"], "HTTP/1.1");
+    assert_eq!(seen["headers"]["host"], serde_json::json!(["api.test:8080"]));
+    assert_eq!((&seen["target"], &seen["authority"]), (&"/b?c".into(), &().into()));
+    gateway.stop().await;
+}
+
+/// Waits until a process that was told to stop has.
+async fn stands_still(gateway: &Gateway) {
+    let stat = format!("/proc/{}/stat", gateway.pid());
+    wait::until("the gateway stands still", async || {
+        let stat = std::fs::read_to_string(&stat).unwrap();
+        let (_, state) = stat.rsplit_once(") ").unwrap();
+        state.starts_with('T').then_some(())
+    })
+    .await;
 }
