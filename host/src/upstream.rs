@@ -27,7 +27,11 @@ use http::HeaderValue;
 use prometheus::Histogram;
 
 use self::{pool::Target, schedule::Schedule, tls::Tls};
-use crate::{config, telemetry::Metrics, tls::TlsFault};
+use crate::{
+    config,
+    telemetry::{Failures, Metrics},
+    tls::TlsFault,
+};
 
 pub(crate) use self::{
     pool::Lease,
@@ -51,6 +55,7 @@ pub(crate) struct Upstream {
     /// Requests that wait for room on HTTP/2 connections.
     waiting: AtomicUsize,
     durations: [Histogram; 5],
+    failures: Arc<Failures>,
 }
 
 /// Every address that the endpoints have at present, and the order in which they serve.
@@ -108,6 +113,7 @@ impl Upstream {
             next: AtomicUsize::new(0),
             workers,
             waiting: AtomicUsize::new(0),
+            failures: Arc::default(),
             durations: classes
                 .map(|class| metrics.client_duration.with_label_values(&[&config.name, class])),
             config: Arc::clone(config),
@@ -151,6 +157,18 @@ impl Upstream {
     /// How many requests wait for room on HTTP/2 connections.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether the log may tell another of its failures now.
+    pub(crate) fn may_tell_failure(&self) -> bool {
+        let upstream = Arc::clone(&self.name);
+        self.failures.may_tell(move |left_out| {
+            tracing::warn!(
+                upstream = &*upstream,
+                left_out,
+                "more failures of an upstream, not told"
+            );
+        })
     }
 
     /// Closes connections that have been idle for too long.
