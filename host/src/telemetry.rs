@@ -11,7 +11,7 @@ pub(crate) use self::{
     access_log::{AccessLog, Entry},
     cache::CacheMetrics,
     log::init as init_log,
-    log_limit::{Failures, LogWindow},
+    log_limit::{Failures, LogWindow, MAX_FAILURES},
     metrics::{Metrics, RouteMetrics},
     series::{Dropped, UseSeries},
 };

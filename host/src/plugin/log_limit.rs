@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::usage::Settings;
-use crate::telemetry::Dropped;
+use crate::telemetry::{Dropped, MAX_FAILURES};
 
 impl Settings {
     /// Whether another failure may have a line now.
@@ -22,6 +22,15 @@ impl Settings {
             self.drops_line();
         }
         may
+    }
+
+    /// Whether the message of a panic may have a line now: it is a line as others are, and a failure.
+    pub(super) fn may_log_panic(&self) -> bool {
+        let may = self.panics.take_now(MAX_FAILURES);
+        if !may {
+            self.drops_line();
+        }
+        may && self.may_log()
     }
 
     fn drops_line(&self) {

@@ -66,6 +66,8 @@ pub(crate) struct Settings {
     /// What it counts and observes.
     pub(super) series: Option<Arc<UseSeries>>,
     pub(super) log_window: LogWindow,
+    /// The messages of its panics.
+    pub(super) panics: LogWindow,
     pub(super) limit_decisions: Option<IntCounterVec>,
     pub(super) limits_reached: Option<IntCounterVec>,
     pub(super) latest_line: LatestLine,
@@ -161,6 +163,7 @@ impl Use {
             cache: config.grants.cache.then(|| Arc::clone(&shared.cache)),
             series: Some(metrics.plugin_series.of(&config.name)),
             log_window: LogWindow::default(),
+            panics: LogWindow::default(),
             limit_decisions: Some(metrics.limit_decisions.clone()),
             limits_reached: Some(metrics.plugin_limits_reached.clone()),
             latest_line: LatestLine::default(),
@@ -336,6 +339,7 @@ impl Settings {
             cache: None,
             series: None,
             log_window: LogWindow::default(),
+            panics: LogWindow::default(),
             limit_decisions: None,
             limits_reached: None,
             latest_line: LatestLine::default(),

@@ -12,7 +12,7 @@ use crate::clock::Coarse;
 
 /// Failures of one plugin or upstream that are told in a second, each in a line. Whoever finds the
 /// request that makes it fail could fill a disk otherwise.
-const MAX_FAILURES: u32 = 10;
+pub(crate) const MAX_FAILURES: u32 = 10;
 
 /// The present second (upper half) and the lines in it so far (lower half).
 #[derive(Default)]
