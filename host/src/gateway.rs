@@ -160,9 +160,7 @@ pub(crate) fn admit_target(
     uri: &http::Uri,
     limits: &Limits,
 ) -> Result<Option<String>, Error> {
-    // A gateway is no tunnel; and what answers TRACE shows a client what the gateway and its plugins
-    // tell upstreams.
-    if matches!(*method, Method::CONNECT | Method::TRACE) {
+    if !forwarding::is_forwarded(method) {
         return Err(Error::MethodNotAllowed { allow: SERVED.to_vec() });
     }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
