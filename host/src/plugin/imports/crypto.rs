@@ -60,7 +60,8 @@ impl HostKey for State {
     }
 
     fn drop(&mut self, key: Resource<Key>) -> Result<()> {
-        self.table.delete(key)?;
+        let key = self.table.delete(key)?;
+        self.held.give_back(key.held());
         self.keys -= 1;
         Ok(())
     }
@@ -72,7 +73,9 @@ impl State {
             return Ok(Err(format!("an instance holds at most {MAX_KEYS} keys")));
         }
         match key {
+            Ok(key) if key.held() > self.held.room() => Ok(Err(self.held.refusal())),
             Ok(key) => {
+                self.held.take(key.held());
                 self.keys += 1;
                 Ok(Ok(self.table.push(key)?))
             }

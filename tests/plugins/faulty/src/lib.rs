@@ -41,6 +41,8 @@ enum Fault {
     Fail,
     /// Logs a thousand lines.
     LogFlood,
+    /// Keeps responses, each with a body that it has in its own memory only once.
+    Hoard,
 }
 
 #[plugin]
@@ -102,6 +104,7 @@ impl Fault {
                     log!(Info, "flood {line}");
                 }
             }
+            Self::Hoard => hoard()?,
         }
         Ok(())
     }
@@ -112,6 +115,17 @@ fn allocate() {
     loop {
         taken.push(black_box(vec![1_u8; 1 << 20]));
     }
+}
+
+fn hoard() -> Result<(), Error> {
+    let body = vec![b'x'; 4 << 20];
+    let mut kept = Vec::new();
+    for _ in 0..64 {
+        let mut response = Response::new(200);
+        response.set_body(&body)?;
+        kept.push(response);
+    }
+    Ok(())
 }
 
 /// Not a loop to the compiler: something is left to do after each call.
