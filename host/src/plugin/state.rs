@@ -1,7 +1,7 @@
 //! What one instance has in its store: the exchange on loan for the length of a hook, and the
 //! little that outlives one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Response;
 use wasmtime::{
@@ -16,7 +16,7 @@ use super::{
     limits::Buckets,
     meter::Meter,
     time::Time,
-    usage::Settings,
+    usage::{SETUP_CPU, Settings},
 };
 use crate::{body::Body, config::UseLimits, exchange::Exchange};
 
@@ -85,6 +85,11 @@ impl State {
             keys: 0,
             entries: 0,
         }
+    }
+
+    /// CPU time of the hook, or of what is called outside of one.
+    pub(super) fn cpu_limit(&self) -> Duration {
+        if self.exchange.is_some() { self.settings.limits.cpu } else { SETUP_CPU }
     }
 
     /// The exchange on loan.
