@@ -188,12 +188,14 @@ impl Endpoints {
         let generation = self.gateway.current();
         let metrics = &self.metrics;
         plugin_gauges(metrics, &generation);
-        metrics.upstream_endpoints.reset();
-        for (name, upstream) in &generation.upstreams {
-            let known = i64::try_from(upstream.addresses().len()).unwrap_or(i64::MAX);
-            metrics.upstream_endpoints.with_label_values(&[name, "known"]).set(known);
-        }
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        metrics.upstream_endpoints.reset();
+        metrics.upstream_waiting.reset();
+        for (name, upstream) in &generation.upstreams {
+            let known = number(upstream.addresses().len());
+            metrics.upstream_endpoints.with_label_values(&[name, "known"]).set(known);
+            metrics.upstream_waiting.with_label_values(&[name]).set(number(upstream.waiting()));
+        }
         let cached = self.shared.cache.size();
         metrics.cache_entries.set(number(cached.entries));
         metrics.cache_bytes.set(number(cached.bytes));

@@ -172,6 +172,20 @@ impl Body {
         }
     }
 
+    /// Bytes of it that are in memory.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Full(bytes) => bytes.len(),
+            Self::Begun { read, .. } => read.len(),
+            Self::Empty
+            | Self::Client(_)
+            | Self::Upstream(_)
+            | Self::Kept(_)
+            | Self::Changed(_)
+            | Self::Broken(_) => 0,
+        }
+    }
+
     /// Whether trailers may come after it: it is not held whole.
     pub(crate) fn may_have_trailers(&self) -> bool {
         match self {

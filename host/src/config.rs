@@ -90,6 +90,8 @@ pub struct Listener {
     pub tls: Option<ListenerTls>,
     /// Every request is sent to https; of cleartext listeners only.
     pub redirect_to_https: Option<RedirectToHttps>,
+    /// An HTTP/1.1 client that has ended its sending side gets its answer; default: it has left.
+    pub half_close: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -32,6 +32,7 @@ use crate::{
     plugin::{Service, Suspended, Trial},
     problem,
     router::Params,
+    upstream::Upstream,
 };
 
 pub(crate) use self::{
@@ -270,9 +271,7 @@ impl State {
 
     /// Answers with a problem, whatever stood as the answer before.
     pub(crate) fn fail(&mut self, error: Error) {
-        // What a client does wrong it can do often: its errors are in the metrics and the access
-        // log, and here only on demand. The chain has told of a plugin's failure.
-        if problem::status(&error).is_client_error() || error.is_of_hook() {
+        if !is_told(&error) {
             return self.fail_untold(error);
         }
         let (request_id, route) = (self.id(), self.route_name());
@@ -286,6 +285,14 @@ impl State {
             Error::Plugin { .. } if !service.may_tell_failure() => self.fail_untold(error),
             error => self.fail(error),
         }
+    }
+
+    /// As [`Self::fail`], where an upstream is behind it: of its failures only so many are told.
+    pub(crate) fn fail_at(&mut self, upstream: &Upstream, error: Error) {
+        if is_told(&error) && !upstream.may_tell_failure() {
+            return self.fail_untold(error);
+        }
+        self.fail(error);
     }
 
     /// As [`Self::fail`], for what the log gets on demand only.
@@ -370,6 +377,12 @@ impl State {
         let uri = Uri::builder().scheme(scheme).authority(host).path_and_query(target.clone());
         uri.build().unwrap_or_else(|_| Uri::from(target))
     }
+}
+
+/// Whether the log tells of it by itself. What a client does wrong it can do often: its errors are in
+/// the metrics and the access log. The chain has told of a plugin's failure.
+fn is_told(error: &Error) -> bool {
+    !problem::status(error).is_client_error() && !error.is_of_hook()
 }
 
 /// A head without its extensions, which belong to the connection.

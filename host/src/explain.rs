@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Uri, header::HOST};
 
 use crate::{
     config::{Config, Isolation, OnError, Route, Use, UseLimits, written_size},
-    gateway::admit_target,
+    gateway::{admit_target, is_server_wide},
     problem,
     router::{Head, NoRoute, Params, Router, normalise},
 };
@@ -47,6 +47,10 @@ pub fn explain(
 
     let mut text = String::new();
     line(&mut text, "request", &request_line(&head));
+    if is_server_wide(method, &uri) {
+        line(&mut text, "answer", "204, with the methods that routes may serve");
+        return Ok(text);
+    }
     if path != uri.path() {
         line(&mut text, "normalised", &format!("from {}", uri.path()));
     }

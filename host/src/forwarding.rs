@@ -4,7 +4,7 @@
 mod id;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
     header::{
         AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
         CONTENT_TYPE, COOKIE, EXPECT, HOST, MAX_FORWARDS, SET_COOKIE, TE, TRAILER,
@@ -192,6 +192,12 @@ fn takes_trailers(headers: &HeaderMap) -> bool {
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     let lines: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     (!lines.is_empty()).then(|| HeaderValue::from_bytes(&lines.join(&b", "[..])).ok())?
+}
+
+/// Whether a request by this method may go upstream. A gateway is no tunnel; and what answers TRACE
+/// shows what the gateway and its plugins tell upstreams.
+pub(crate) fn is_forwarded(method: &Method) -> bool {
+    !matches!(*method, Method::CONNECT | Method::TRACE)
 }
 
 /// Takes out of trailers what must not be among them, and what clients must not say of themselves.

@@ -1,5 +1,6 @@
 //! The way of an exchange. Start reading here.
 
+mod server_wide;
 mod https;
 mod forward;
 mod service;
@@ -13,7 +14,10 @@ use http::{Method, Request, Response, header::HOST};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-pub(crate) use self::{onward::response as outgoing_response, response::ResponseBody};
+pub(crate) use self::{
+    onward::response as outgoing_response, response::ResponseBody,
+    server_wide::is_for as is_server_wide,
+};
 
 use crate::{
     body::Body,
@@ -156,16 +160,16 @@ pub(crate) fn admit_target(
     uri: &http::Uri,
     limits: &Limits,
 ) -> Result<Option<String>, Error> {
-    // A gateway is no tunnel; and what answers TRACE shows a client what the gateway and its plugins
-    // tell upstreams.
-    if matches!(*method, Method::CONNECT | Method::TRACE) {
+    if !forwarding::is_forwarded(method) {
         return Err(Error::MethodNotAllowed { allow: SERVED.to_vec() });
     }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     if target.len() > limits.max_uri_bytes {
         return Err(Error::UriTooLong { limit: limits.max_uri_bytes });
     }
-    // `OPTIONS *` is about the server as a whole (RFC 9110 §9.3.7): no route is.
+    if is_server_wide(method, uri) {
+        return Ok(None);
+    }
     if !uri.path().starts_with('/') {
         return Err(Error::BadRequest("the target is not a path"));
     }
@@ -179,6 +183,9 @@ pub(crate) fn admit_target(
 
 /// Finds the route, or answers that there is none, or that it is to be found by https.
 pub(crate) fn choose_route(exchange: &mut Exchange) {
+    if !exchange.is_answered() {
+        server_wide::answer(exchange);
+    }
     if !exchange.is_answered() {
         https::redirect(exchange);
     }

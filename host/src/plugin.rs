@@ -6,6 +6,7 @@ mod cache;
 mod canary;
 mod component;
 mod engine;
+mod held;
 mod hook;
 mod idle;
 mod imports;

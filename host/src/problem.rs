@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderValue, Method, Response, StatusCode,
     header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde::Serialize;
@@ -35,8 +35,7 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response<Body> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Error::MethodNotAllowed { allow } = error {
         // RFC 9110 §15.5.6: a 405 says what would have worked.
-        let allow = allow.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
-        headers.insert(ALLOW, HeaderValue::from_str(&allow).expect("methods are tokens"));
+        headers.insert(ALLOW, self::allow(allow));
     }
     if matches!(error, Error::UnknownCoding) {
         // RFC 9110 §15.5.16: a 415 about a coding says which ones would have worked.
@@ -46,6 +45,12 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response<Body> {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// The field `allow` for these methods.
+pub(crate) fn allow(methods: &[Method]) -> HeaderValue {
+    let names = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    HeaderValue::from_str(&names).expect("methods are tokens")
 }
 
 /// The status that a client gets for `error`.
@@ -145,10 +150,10 @@ fn classify(error: &Error) -> Kind {
 fn upstream(error: &UpstreamError) -> Kind {
     match error {
         UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => UPSTREAM_UNREACHABLE,
-        UpstreamError::Full { .. }
-        | UpstreamError::TimedOut { .. }
-        | UpstreamError::Stalled { .. } => UPSTREAM_TIMEOUT,
-        UpstreamError::Closed { .. }
+        UpstreamError::Full { .. } => OVERLOADED,
+        UpstreamError::TimedOut { .. } | UpstreamError::Stalled { .. } => UPSTREAM_TIMEOUT,
+        UpstreamError::Refused { .. }
+        | UpstreamError::Closed { .. }
         | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::UnaskedUpgrade => kind(

@@ -3,6 +3,7 @@
 mod access_log;
 mod cache;
 mod log;
+mod log_limit;
 mod metrics;
 mod series;
 
@@ -10,6 +11,7 @@ pub(crate) use self::{
     access_log::{AccessLog, Entry},
     cache::CacheMetrics,
     log::init as init_log,
+    log_limit::{Failures, LogWindow, MAX_FAILURES},
     metrics::{Metrics, RouteMetrics},
     series::{Dropped, UseSeries},
 };

@@ -1,5 +1,6 @@
 //! An upstream: a named set of endpoints with pooled connections.
 
+mod again;
 mod connect;
 mod pool;
 mod resolve;
@@ -26,7 +27,11 @@ use http::HeaderValue;
 use prometheus::Histogram;
 
 use self::{pool::Target, schedule::Schedule, tls::Tls};
-use crate::{config, telemetry::Metrics, tls::TlsFault};
+use crate::{
+    config,
+    telemetry::{Failures, Metrics},
+    tls::TlsFault,
+};
 
 pub(crate) use self::{
     pool::Lease,
@@ -47,7 +52,10 @@ pub(crate) struct Upstream {
     /// Where in the schedule the next exchange goes.
     next: AtomicUsize,
     workers: usize,
+    /// Requests that wait for room on HTTP/2 connections.
+    waiting: AtomicUsize,
     durations: [Histogram; 5],
+    failures: Arc<Failures>,
 }
 
 /// Every address that the endpoints have at present, and the order in which they serve.
@@ -73,6 +81,9 @@ pub(crate) enum UpstreamError {
     TimedOut { address: SocketAddr, limit: Duration },
     #[error("{address} took up nothing of the request body for {limit:?}")]
     Stalled { address: SocketAddr, limit: Duration },
+    /// It did nothing with the request (RFC 9113 §8.7).
+    #[error("{address} refused the request")]
+    Refused { address: SocketAddr, source: hyper::Error },
     /// The connection ended before a response head; the request may have been taken.
     #[error("{address} closed the connection")]
     Closed { address: SocketAddr, source: hyper::Error },
@@ -101,6 +112,8 @@ impl Upstream {
             targets: ArcSwap::default(),
             next: AtomicUsize::new(0),
             workers,
+            waiting: AtomicUsize::new(0),
+            failures: Arc::default(),
             durations: classes
                 .map(|class| metrics.client_duration.with_label_values(&[&config.name, class])),
             config: Arc::clone(config),
@@ -139,6 +152,23 @@ impl Upstream {
     /// Addresses at present, for `/status`.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.targets.load().all.iter().map(|target| target.address).collect()
+    }
+
+    /// How many requests wait for room on HTTP/2 connections.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether the log may tell another of its failures now.
+    pub(crate) fn may_tell_failure(&self) -> bool {
+        let upstream = Arc::clone(&self.name);
+        self.failures.may_tell(move |left_out| {
+            tracing::warn!(
+                upstream = &*upstream,
+                left_out,
+                "more failures of an upstream, not told"
+            );
+        })
     }
 
     /// Closes connections that have been idle for too long.

@@ -42,7 +42,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// Not a method.
+    /// Not a method, or CONNECT or TRACE, which no gateway sends on.
     pub fn set_method(&mut self, method: &str) -> Result<(), Refused> {
         self.sys.set_method(method)
     }

@@ -97,7 +97,7 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// Not granted.
+    /// Not granted, or more than the gateway holds for one instance.
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) -> Result<(), Refused> {
         self.sys.set_body(body.as_ref())
     }

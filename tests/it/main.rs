@@ -7,6 +7,7 @@ mod forwarding;
 mod bodies;
 mod http2;
 mod tls;
+mod half_close;
 mod upstreams;
 mod upgrade;
 mod hostile;

@@ -4,6 +4,7 @@ mod pool;
 mod failures;
 mod http2;
 mod streams;
+mod refused;
 mod secure;
 
 use tollgate_tests::Gateway;

@@ -1,7 +1,7 @@
-//! A client that sends any HTTP/2 frames, and opens no window by itself.
+//! A client and a server that send any HTTP/2 frames, and open no window by themselves.
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -18,6 +18,7 @@ pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
 pub const CONTINUATION: u8 = 9;
 
+pub const ACK: u8 = 1;
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
@@ -67,13 +68,7 @@ impl FrameClient {
 
     /// The next frame; `None` where the other side has closed.
     pub async fn next(&mut self) -> Option<Frame> {
-        let mut head = [0; 9];
-        wait::within("a frame", self.stream.read_exact(&mut head)).await.ok()?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        let mut payload = vec![0; length as usize];
-        self.stream.read_exact(&mut payload).await.ok()?;
-        Some(Frame { kind: head[3], flags: head[4], stream, payload })
+        next_of(&mut self.stream).await
     }
 
     /// The next frame of this kind.
@@ -96,6 +91,55 @@ impl FrameClient {
     pub fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         self.stream.into_split()
     }
+}
+
+/// The server's end of an HTTP/2 connection on which nothing is made right for the client.
+pub struct FrameServer<S> {
+    stream: S,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> FrameServer<S> {
+    /// Takes the client's preface, and sends settings that set nothing.
+    pub async fn begin(mut stream: S) -> Self {
+        let mut preface = [0; PREFACE.len()];
+        wait::within("a preface", stream.read_exact(&mut preface)).await.unwrap();
+        assert_eq!(preface, PREFACE);
+        stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+        stream.write_all(&frame(SETTINGS, ACK, 0, &[])).await.unwrap();
+        Self { stream }
+    }
+
+    /// Sends bytes.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// The stream of the next request; `None` where the client has closed.
+    pub async fn request(&mut self) -> Option<u32> {
+        loop {
+            let frame = next_of(&mut self.stream).await?;
+            if frame.kind == HEADERS {
+                return Some(frame.stream);
+            }
+        }
+    }
+}
+
+async fn next_of<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Frame> {
+    let mut head = [0; 9];
+    wait::within("a frame", stream.read_exact(&mut head)).await.ok()?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload).await.ok()?;
+    Some(Frame { kind: head[3], flags: head[4], stream: id, payload })
+}
+
+/// A whole response without a body: its status alone, 200 (RFC 7541 appendix A).
+#[must_use]
+pub fn ok(stream: u32) -> Vec<u8> {
+    frame(HEADERS, END_STREAM | END_HEADERS, stream, &[0x88])
 }
 
 /// A frame on a stream.

@@ -123,13 +123,20 @@ fn a_url_that_the_gateway_refuses_is_an_error() {
 }
 
 #[test]
+fn a_request_about_the_server_as_a_whole_is_answered_by_the_gateway() {
+    let config = crate::config::parse(FILE, Path::new("t.yaml")).expect("a valid file");
+    let text = explain(&config, &Method::OPTIONS, "*", &HeaderMap::new()).expect("it is answered");
+    assert!(text.contains("answer      204, with the methods that routes may serve\n"), "{text}");
+}
+
+#[test]
 fn what_is_refused_before_any_route_is_told_as_the_gateway_refuses_it() {
     let long = format!("/{}", "a".repeat(20_000));
     for (method, url, status) in [
         (Method::CONNECT, "/orders/7", "405"),
         (Method::TRACE, "/orders/7", "405"),
         (Method::GET, long.as_str(), "414"),
-        (Method::OPTIONS, "*", "400"),
+        (Method::GET, "*", "400"),
         (Method::GET, "/orders/../..", "400"),
     ] {
         let config = crate::config::parse(FILE, Path::new("t.yaml")).expect("a valid file");

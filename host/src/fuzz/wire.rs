@@ -1,8 +1,8 @@
 //! What may and may not be in messages that have passed a guest.
 
-use http::{HeaderMap, Method, StatusCode, header, request, response};
+use http::{HeaderMap, StatusCode, header, request, response};
 
-use crate::router::normalise;
+use crate::{forwarding::is_forwarded, router::normalise};
 
 /// Lines that a guest can make a message have, and those that the gateway adds.
 const MAX_LINES: usize = 256 + 32;
@@ -36,7 +36,7 @@ pub(super) fn check_request(head: &request::Parts, host: &str, forwarded: bool) 
     check_fields(&head.headers);
     let hosts: Vec<_> = head.headers.get_all(header::HOST).iter().collect();
     assert_eq!(hosts, [host], "the guest has changed `host`");
-    assert_ne!(head.method, Method::CONNECT, "an upstream was asked for a tunnel");
+    assert!(is_forwarded(&head.method), "an upstream was asked by {}", head.method);
     assert!(head.method.as_str().len() <= MAX_METHOD, "the method is {}", head.method);
     if forwarded {
         check_path(head.uri.path());

@@ -77,7 +77,7 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
         }
         Err(source) => {
             let error = blame(exchange, route, &upstream, source);
-            exchange.fail(error);
+            exchange.fail_at(&upstream, error);
         }
     }
 }
@@ -209,8 +209,8 @@ fn redirect(exchange: &mut Exchange, status: StatusCode, location: &Template) {
 fn switch(exchange: &mut Exchange, upstream: &Upstream, answer: Answer, wishes: Wishes) {
     let Answer { mut response, lease } = answer;
     let Some((tunnel, _)) = wishes.tunnel else {
-        let upstream = upstream.name.to_string();
-        return exchange.fail(Error::Upstream { upstream, source: UpstreamError::UnaskedUpgrade });
+        let (name, source) = (upstream.name.to_string(), UpstreamError::UnaskedUpgrade);
+        return exchange.fail_at(upstream, Error::Upstream { upstream: name, source });
     };
     let (generation, client) = (Arc::clone(&exchange.generation), Arc::clone(&exchange.client));
     tunnel.join(&mut response, generation, client);

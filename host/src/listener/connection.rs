@@ -19,18 +19,14 @@ use hyper_util::{
     server::conn::auto,
 };
 use prometheus::IntGauge;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    sync::OwnedSemaphorePermit,
-    time::timeout,
-};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
     client::{Client, Slot},
     handshake::Handshakes,
     io::{Refusals, Watched},
+    reset::ClientStream,
     stream::{Stream, Streams},
     tls,
     watch::{Active, Connection, Order, Watch},
@@ -64,8 +60,10 @@ impl Arrival {
         let generation = gateway.current();
         let limits = generation.config.limits.clone();
         let tls = generation.tls[listener].clone();
+        let half_close = generation.config.listeners[listener].half_close;
         drop(generation);
-        let served = Served { gateway, limits, connection: Arc::clone(&place.connection) };
+        let connection = Arc::clone(&place.connection);
+        let served = Served { gateway, limits, half_close, connection };
         match tls {
             None => {
                 let client = Client::new(peer, None, Some(slot)).at(listener);
@@ -82,6 +80,8 @@ struct Served {
     gateway: Arc<Gateway>,
     /// Those of the moment in which it was accepted.
     limits: Limits,
+    /// As its listener has it at that moment.
+    half_close: bool,
     connection: Arc<Connection>,
 }
 
@@ -125,12 +125,13 @@ impl Served {
 
     async fn http<S>(self, stream: S, client: Client, detected: Detected)
     where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: ClientStream,
     {
-        let builder = builder(&self.limits, &detected);
+        let builder = builder(&self.limits, self.half_close, &detected);
         let http2 = matches!(detected, Detected::Http2);
         let refusals = Refusals { gateway: Arc::clone(&self.gateway), client: client.peer.ip() };
-        let stream = Watched::new(stream, Arc::clone(&self.connection), refusals, http2);
+        let connection = Arc::clone(&self.connection);
+        let stream = Watched::new(stream, connection, refusals, http2, self.half_close);
         let client = Arc::new(client);
         // One count for the connection: those inside are shared by all workers, and counting on
         // them for each request would have the workers wait for each other.
@@ -157,11 +158,12 @@ impl Served {
 /// Field lines that hyper takes in a head unless told otherwise.
 const HYPERS_MAX_HEADERS: usize = 100;
 
-fn builder(limits: &Limits, detected: &Detected) -> auto::Builder<Streams> {
+fn builder(limits: &Limits, half_close: bool, detected: &Detected) -> auto::Builder<Streams> {
     let mut builder = auto::Builder::new(Streams { idle: limits.body_idle });
     builder
         .http1()
         .timer(TokioTimer::new())
+        .half_close(half_close)
         // The watch times heads, and without a timer for each.
         .header_read_timeout(None)
         .max_buf_size(limits.max_header_bytes);
@@ -201,7 +203,7 @@ trait Finish: Future<Output = Result<(), Error>> {
 
 impl<S, F> Finish for auto::UpgradeableConnection<'_, TokioIo<Watched<S>>, F, Streams>
 where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: ClientStream,
     F: Service<Request<Incoming>, Response = Response<Guarded>, Error = Infallible>,
     F::Future: Send + 'static,
 {

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     framing::Framing,
+    reset::ClientStream,
     watch::{Connection, Order},
 };
 use crate::{exchange, gateway::Gateway, problem};
@@ -28,6 +29,8 @@ pub(super) struct Watched<S> {
     framing: Framing,
     /// HTTP/2 was agreed on: no write is a bare HTTP/1.1 response, whatever comes.
     http2: bool,
+    /// The client may end its sending side before it has its answer.
+    half_close: bool,
     /// A problem response that is being written in place of the library's.
     problem: Bytes,
     timed_out: bool,
@@ -54,9 +57,11 @@ impl<S> Watched<S> {
         connection: Arc<Connection>,
         refusals: Refusals,
         http2: bool,
+        half_close: bool,
     ) -> Self {
         let (framing, problem) = (Framing::Preface(0), Bytes::new());
-        Self { stream, connection, refusals, framing, http2, problem, timed_out: false }
+        let timed_out = false;
+        Self { stream, connection, refusals, framing, http2, half_close, problem, timed_out }
     }
 
     fn is_http2(&self) -> bool {
@@ -64,7 +69,7 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+impl<S: ClientStream> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -88,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
+impl<S: ClientStream> Watched<S> {
     /// Tells a client whose request head took too long, and ends the stream.
     fn time_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !std::mem::replace(&mut self.timed_out, true) && !self.is_http2() {
@@ -129,6 +134,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// While it answers a client that may have ended its sending side, the library reads nothing, and
+    /// so does not see that the client has reset the connection.
+    fn look_for_reset(&self, cx: &mut Context<'_>) -> io::Result<()> {
+        if !self.half_close || self.is_http2() || self.connection.is_between_exchanges() {
+            return Ok(());
+        }
+        match self.stream.poll_broken(cx) {
+            Poll::Ready(error) => Err(error),
+            Poll::Pending => Ok(()),
+        }
+    }
+
     fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &polled {
             Poll::Pending => self.connection.waits_to_write(),
@@ -138,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: ClientStream> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -172,6 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.write_problem(cx))?;
+        self.look_for_reset(cx)?;
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         self.note(polled)
     }

@@ -62,6 +62,29 @@ impl Meter {
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     }
 
+    /// Does what may take long in the host: the guest is not looked at in there, so that it counts at
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// The hook has used up its CPU time.
+    pub(super) fn charge<T>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> T,
+    ) -> wasmtime::Result<T> {
+        let begun = thread_cpu();
+        let done = work();
+        let spent = thread_cpu().saturating_sub(begun);
+        // Or the end of the next epoch would count it once more.
+        self.mark.fetch_add(spent, Ordering::Relaxed);
+        let used = self.used.fetch_add(spent, Ordering::Relaxed) + spent;
+        if Duration::from_nanos(used) >= limit {
+            return Err(wasmtime::Error::new(CpuExceeded { limit }));
+        }
+        Ok(done)
+    }
+
     /// The guest goes on after a wait: what the thread did meanwhile was not the guest's.
     fn resume(&self) {
         self.entered.store(Coarse::now().as_millis(), Ordering::Relaxed);
@@ -109,4 +132,26 @@ fn thread_cpu() -> u64 {
     }
     let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
     seconds.unwrap_or(0) * 1_000_000_000 + nanos.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn busy(time: Duration) {
+        let until = thread_cpu() + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        while thread_cpu() < until {}
+    }
+
+    #[test]
+    fn what_is_done_in_the_host_counts_until_the_next_hook() {
+        let (meter, limit) = (Meter::default(), Duration::from_millis(20));
+        let charge = |millis| meter.charge(limit, || busy(Duration::from_millis(millis)));
+        assert!(charge(1).is_ok());
+        assert!(charge(1).is_ok());
+        assert!(charge(20).expect_err("too long").is::<CpuExceeded>());
+        assert!(charge(0).is_err());
+        meter.reset();
+        assert!(charge(1).is_ok());
+    }
 }

@@ -13,7 +13,7 @@ use super::{
     meter::Metered,
     snapshot::{NoSnapshot, Snapshot},
     state::State,
-    usage::{SETUP_CPU, Settings},
+    usage::Settings,
 };
 use crate::{clock::Coarse, worker::PerWorker};
 
@@ -257,8 +257,7 @@ pub(super) fn store(engine: &Engine, settings: Arc<Settings>) -> Store<State> {
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(|context| {
         let state = context.data();
-        let hook = state.exchange.is_some();
-        state.meter.at_epoch(if hook { state.settings.limits.cpu } else { SETUP_CPU })
+        state.meter.at_epoch(state.cpu_limit())
     });
     store.set_epoch_deadline(1);
     store

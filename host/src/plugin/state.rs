@@ -1,7 +1,7 @@
 //! What one instance has in its store: the exchange on loan for the length of a hook, and the
 //! little that outlives one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Response;
 use wasmtime::{
@@ -10,7 +10,14 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::{imports::output::Output, limits::Buckets, meter::Meter, time::Time, usage::Settings};
+use super::{
+    held::{Held, OwnResponse},
+    imports::output::Output,
+    limits::Buckets,
+    meter::Meter,
+    time::Time,
+    usage::{SETUP_CPU, Settings},
+};
 use crate::{body::Body, config::UseLimits, exchange::Exchange};
 
 /// Responses that one instance may hold at a time, beside the exchange's own.
@@ -39,7 +46,7 @@ pub(crate) struct State {
     pub(super) settings: Arc<Settings>,
     /// There during a hook.
     pub(super) exchange: Option<Exchange>,
-    responses: Vec<Option<Response<Body>>>,
+    responses: Vec<Option<OwnResponse>>,
     pub(super) table: ResourceTable,
     /// Made for the first call that needs it: most hooks make none, and it is the dearest part.
     wasi: Option<Box<WasiCtx>>,
@@ -47,6 +54,8 @@ pub(crate) struct State {
     pub(super) memory: MemoryLimit,
     pub(super) meter: Arc<Meter>,
     pub(super) buckets: Buckets,
+    /// Bytes of what the guest holds in the host.
+    pub(super) held: Held,
     /// Keys that the guest holds.
     pub(super) keys: usize,
     /// Entries of the cache that the guest holds.
@@ -65,6 +74,7 @@ impl State {
         Self {
             time,
             memory: MemoryLimit::new(&settings.limits),
+            held: Held::new(&settings.limits),
             buckets: Buckets::new(Arc::clone(&settings)),
             settings,
             exchange: None,
@@ -75,6 +85,11 @@ impl State {
             keys: 0,
             entries: 0,
         }
+    }
+
+    /// CPU time of the hook, or of what is called outside of one.
+    pub(super) fn cpu_limit(&self) -> Duration {
+        if self.exchange.is_some() { self.settings.limits.cpu } else { SETUP_CPU }
     }
 
     /// The exchange on loan.
@@ -100,9 +115,21 @@ impl State {
     ) -> Result<&mut Response<Body>, Misuse> {
         let found = match handle.rep() {
             OF_THE_EXCHANGE => self.exchange_mut()?.response.as_mut(),
-            own => self.responses.get_mut(own as usize - 1).and_then(Option::as_mut),
+            own => {
+                let own = self.responses.get_mut(own as usize - 1).and_then(Option::as_mut);
+                own.map(|own| &mut own.response)
+            }
         };
         found.ok_or(Misuse("no such response"))
+    }
+
+    /// A response of the guest's own, and what it counts among; `None`: it is another one.
+    pub(super) fn own_response(
+        &mut self,
+        handle: &Resource<ResponseHandle>,
+    ) -> Option<(&mut OwnResponse, &mut Held)> {
+        let index = (handle.rep() as usize).checked_sub(1)?;
+        Some((self.responses.get_mut(index)?.as_mut()?, &mut self.held))
     }
 
     /// Whether this is a shadow, which gets nothing that has an effect or is there only once; the
@@ -138,7 +165,7 @@ impl State {
             }
             None => return Err(Misuse("too many responses are held at a time")),
         };
-        self.responses[free] = Some(response);
+        self.responses[free] = Some(self.held.keep(response)?);
         let rep = u32::try_from(free + 1).expect("at most MAX_RESPONSES");
         Ok(Resource::new_own(rep))
     }
@@ -149,9 +176,8 @@ impl State {
         handle: &Resource<ResponseHandle>,
     ) -> Result<Response<Body>, Misuse> {
         let index = (handle.rep() as usize).checked_sub(1);
-        index
-            .and_then(|index| self.responses.get_mut(index)?.take())
-            .ok_or(Misuse("no such response"))
+        let own = index.and_then(|index| self.responses.get_mut(index)?.take());
+        own.map(|own| self.held.release(own)).ok_or(Misuse("no such response"))
     }
 }
 

@@ -10,7 +10,6 @@ use super::{
     component::{Component, Components},
     hook::{HookError, Side},
     limits::RateLimits,
-    log_limit::{Failures, LogWindow},
     pool::{Isolation, Lease, Pool},
     quarantine::{Quarantine, Stage},
     reached::LatestLine,
@@ -21,7 +20,7 @@ use crate::{
     cache::ResponseCache,
     config::{self, Config, Grants, OnError, Source, UseLimits},
     store::{Store, Stores},
-    telemetry::{CacheMetrics, Metrics, UseSeries},
+    telemetry::{CacheMetrics, Failures, LogWindow, Metrics, UseSeries},
 };
 
 /// A plugin as a chain calls it.
@@ -67,10 +66,12 @@ pub(crate) struct Settings {
     /// What it counts and observes.
     pub(super) series: Option<Arc<UseSeries>>,
     pub(super) log_window: LogWindow,
+    /// The messages of its panics.
+    pub(super) panics: LogWindow,
     pub(super) limit_decisions: Option<IntCounterVec>,
     pub(super) limits_reached: Option<IntCounterVec>,
     pub(super) latest_line: LatestLine,
-    pub(super) failures: Failures,
+    pub(super) failures: Arc<Failures>,
 }
 
 /// What all uses share; it outlives generations.
@@ -162,10 +163,11 @@ impl Use {
             cache: config.grants.cache.then(|| Arc::clone(&shared.cache)),
             series: Some(metrics.plugin_series.of(&config.name)),
             log_window: LogWindow::default(),
+            panics: LogWindow::default(),
             limit_decisions: Some(metrics.limit_decisions.clone()),
             limits_reached: Some(metrics.plugin_limits_reached.clone()),
             latest_line: LatestLine::default(),
-            failures: Failures::default(),
+            failures: Arc::default(),
         });
         let engine = components.engine().clone();
         let mut pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
@@ -337,10 +339,11 @@ impl Settings {
             cache: None,
             series: None,
             log_window: LogWindow::default(),
+            panics: LogWindow::default(),
             limit_decisions: None,
             limits_reached: None,
             latest_line: LatestLine::default(),
-            failures: Failures::default(),
+            failures: Arc::default(),
         }
     }
 }

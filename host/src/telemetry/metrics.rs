@@ -46,6 +46,7 @@ pub(crate) struct Metrics {
     pub(crate) reload_duration: Histogram,
     pub(crate) generation: IntGauge,
     pub(crate) upstream_endpoints: IntGaugeVec,
+    pub(crate) upstream_waiting: IntGaugeVec,
     pub(crate) connections: IntGaugeVec,
     pub(crate) handshakes: IntCounterVec,
     pub(crate) access_log_dropped: IntCounter,
@@ -192,6 +193,12 @@ impl Metrics {
                 "tollgate_upstream_endpoints",
                 "Addresses of an upstream's endpoints.",
                 &["upstream", "state"],
+            )?,
+            upstream_waiting: gauges(
+                r,
+                "tollgate_upstream_waiting",
+                "Requests that wait for room on HTTP/2 connections to an upstream.",
+                &["upstream"],
             )?,
             connections: gauges(
                 r,

@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -47,6 +50,23 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// Counts a request that waits for room.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // Also where whoever waits is given up.
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Upstream {
     /// A connection where none is kept: a new one, or over HTTP/2 the first that has room, where one
     /// is being made already or there are as many as there may be.
@@ -71,6 +91,7 @@ impl Upstream {
         let address = target.address;
         let failures = target.shared().failures().0;
         let room = target.shared().room();
+        let mut waiting = None;
         loop {
             let mut changed = std::pin::pin!(room.notified());
             // Before the look, or a change between the look and the wait would be missed.
@@ -85,6 +106,7 @@ impl Upstream {
             if target.shared().may_open() {
                 return Ok((self.connect_for_all(target, deadline).await?, false));
             }
+            waiting.get_or_insert_with(|| Waiting::begin(&self.waiting));
             let waited = timeout_at(until.into(), changed).await;
             waited.map_err(|_| UpstreamError::Full { address, limit })?;
         }

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use http::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
+    HeaderValue, Request, Response, StatusCode, Uri, Version,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use hyper::{body::Incoming, client::conn::TrySendError};
@@ -12,6 +12,7 @@ use tokio::time::{sleep_until, timeout_at};
 
 use super::{
     Upstream, UpstreamError,
+    again::{Copy, failure},
     connect::MAX_RESPONSE_HEAD,
     pool::{Connection, Exclusive, Lease, Target},
     shared::Http2,
@@ -45,14 +46,6 @@ enum Failed {
     Sent(UpstreamError),
 }
 
-/// What it takes to send a request again that may have been sent: only those without a body, and
-/// safe to repeat (RFC 9110 §9.2.2), have it.
-struct Copy {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-}
-
 impl Upstream {
     /// A plugin's own request.
     pub(crate) async fn call(
@@ -77,9 +70,9 @@ impl Upstream {
     /// Sends `request` and waits for the response head.
     ///
     /// A request that was not sent is sent again: to the next endpoint where one refused to
-    /// connect, on a new connection where a kept one turned out to be closed. One that may have
-    /// been sent goes again only if its kept connection was closed without a word and it is safe
-    /// to repeat.
+    /// connect, on a new connection where a kept one turned out to be closed. One that has been sent
+    /// goes again where its upstream says that it did nothing with it, or where its kept connection
+    /// was closed without a word and it is safe to repeat.
     pub(crate) async fn send(
         &self,
         request: Request<Body>,
@@ -107,16 +100,16 @@ impl Upstream {
                 },
             };
             // Once: an upstream that closes every connection would be asked for ever.
-            let again = reused && after.is_none();
-            let copy = if again { Copy::of(&request) } else { None };
+            let first = after.is_none();
+            let copy = if first { Copy::of(&request, &connection, reused) } else { None };
             let sent = self.send_on(connection, request, &target, &patience).await;
             request = match (sent, copy) {
                 (Ok(answer), _) => {
                     self.observe(answer.response.status(), started.elapsed());
                     return Ok(answer);
                 }
-                (Err(Failed::Unsent(request, _)), _) if again => *request,
-                (Err(Failed::Sent(UpstreamError::Closed { .. })), Some(copy)) => copy.request(),
+                (Err(Failed::Unsent(request, _)), _) if first && reused => *request,
+                (Err(Failed::Sent(error)), Some(copy)) if copy.may_follow(&error) => copy.request(),
                 (Err(Failed::Unsent(_, error) | Failed::Sent(error)), _) => return Err(error),
             };
             after = Some(Instant::now());
@@ -134,6 +127,7 @@ impl Upstream {
         match connection {
             Connection::Http1(mut connection) => {
                 *request.version_mut() = Version::HTTP_11;
+                for_http1(&mut request);
                 forwarding::bind_te(request.headers_mut());
                 let sending = connection.sender.try_send_request(request);
                 let response = self.head(sending, |body| body, address, patience).await?;
@@ -245,6 +239,18 @@ impl Upstream {
     }
 }
 
+/// HTTP/1.1 has the authority in `host`. It stands in the target of a request that has come back
+/// unsent from an HTTP/2 connection.
+fn for_http1(request: &mut Request<Body>) {
+    let Some(authority) = request.uri().authority() else { return };
+    let host = HeaderValue::from_str(authority.as_str());
+    let target = std::mem::take(request.uri_mut()).into_parts().path_and_query;
+    *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+    if let Ok(host) = host {
+        request.headers_mut().insert(HOST, host);
+    }
+}
+
 /// The HTTP library has such a bound for what it buffers, and reads more at a time.
 fn bounded(
     response: Response<Incoming>,
@@ -258,41 +264,4 @@ fn bounded(
         return Err(Failed::Sent(UpstreamError::HeadTooLarge { address, limit }));
     }
     Ok(response)
-}
-
-fn failure(address: SocketAddr, source: hyper::Error) -> UpstreamError {
-    // Parse errors and user errors (a body that failed) are not the connection's end.
-    if source.is_incomplete_message()
-        || source.is_canceled()
-        || source.is_closed()
-        || is_io(&source)
-    {
-        UpstreamError::Closed { address, source }
-    } else {
-        UpstreamError::Protocol { address, source }
-    }
-}
-
-fn is_io(error: &hyper::Error) -> bool {
-    use std::error::Error;
-    !error.is_user() && error.source().is_some_and(|source| source.is::<std::io::Error>())
-}
-
-impl Copy {
-    fn of(request: &Request<Body>) -> Option<Self> {
-        let repeatable = request.method().is_idempotent() && matches!(request.body(), Body::Empty);
-        repeatable.then(|| Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-        })
-    }
-
-    fn request(self) -> Request<Body> {
-        let mut request = Request::new(Body::Empty);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
-    }
 }

@@ -134,8 +134,9 @@ impl Request {
     }
     pub(crate) fn set_method(&self, method: &str) -> Result<(), Refused> {
         self.check_unsent(method)?;
-        if method.is_empty() || !method.bytes().all(is_token) {
-            return Err(invalid(method, "not a method"));
+        let refused = matches!(method, "" | "CONNECT" | "TRACE");
+        if refused || !method.bytes().all(is_token) {
+            return Err(invalid(method, "not a method to forward"));
         }
         method.clone_into(&mut self.0.borrow_mut().method);
         Ok(())

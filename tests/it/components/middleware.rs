@@ -90,6 +90,16 @@ async fn a_middleware_can_ask_for_something_else() {
 }
 
 #[tokio::test]
+async fn a_middleware_cannot_ask_by_a_method_that_clients_may_not_use() {
+    let upstream = Upstream::echo().await;
+    let gateway = before(&upstream).await;
+    let reply = gateway.get("/", &[("x-do", "trace")]).await;
+    assert!(reply.text().contains("HttpRequestMethodInvalid"), "{}", reply.text());
+    assert_eq!(upstream.requests(), 0);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_middleware_that_answers_keeps_the_request_from_the_rest_of_the_chain() {
     let upstream = Upstream::echo().await;
     let gateway = before(&upstream).await;

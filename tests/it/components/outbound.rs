@@ -29,6 +29,7 @@ async fn a_component_reaches_granted_upstreams_and_nothing_else() {
         ("http://127.0.0.1/x", "HttpRequestDenied"),
         (&format!("http://me@{u}/x"), "HttpRequestDenied"),
         ("http://down/x", "ConnectionRefused"),
+        ("TRACE!http://u/x", "HttpRequestMethodInvalid"),
     ] {
         let reply = gateway.get(&format!("/fetch?{url}"), &[]).await;
         assert_eq!(reply.text(), expected, "{url}");

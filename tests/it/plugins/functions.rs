@@ -131,11 +131,12 @@ async fn what_http_does_not_allow_is_refused_to_plugins() {
         { set_header: ["x a", "1"] }, { set_header: ["", "1"] }, { set_header: ["x-ä", "1"] },
         { set_header: ["x:a", "1"] }, { set_header: [":path", "/"] },
         { set_method: "GET /" }, { set_method: "" }, { set_method: CONNECT },
+        { set_method: TRACE },
         { set_target: "a" }, { set_target: "/a\r\nx: 1" },
         { set_target: "" }, { set_target: "http://evil.test/" }"#,
     )
     .await;
-    assert_eq!(found, vec!["invalid"; 16]);
+    assert_eq!(found, vec!["invalid"; 17]);
 }
 
 #[tokio::test]

@@ -130,3 +130,60 @@ plugins: { p: { component: probe, config: {}, limits: { table: 3 } } }
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("its limit is 3"), "{ran:?}");
 }
+
+#[tokio::test]
+async fn a_plugin_cannot_pile_up_bodies_in_the_gateway() {
+    let gateway = |memory: &'static str| {
+        Setup::new(&format!(
+            r#"
+            workers: 1
+            routes:
+              - name: all
+                match: {{ path: / }}
+                plugins:
+                  - component: faulty
+                    limits: {{ memory: {memory}, cpu: 10s }}
+                    config: {{ hook: request, fault: hoard }}
+                respond: {{ body: through }}
+            "#
+        ))
+        .plugin("faulty")
+        .start()
+    };
+    let small = gateway("64MiB").await;
+    assert_eq!(small.get("/", &[]).await.problem(), "503 plugin-failed");
+    small.logged(&["a plugin failed", "holds at most 67108864 bytes in the gateway"]).await;
+    small.stop().await;
+    let large = gateway("300MiB").await;
+    assert_eq!(large.get("/", &[]).await.text(), "through");
+    large.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_gateway_does_for_a_plugin_takes_of_its_cpu_time() {
+    let gateway = |cpu: &'static str| {
+        Setup::new(&format!(
+            r#"
+            workers: 1
+            routes:
+              - name: all
+                match: {{ path: / }}
+                plugins:
+                  - component: faulty
+                    limits: {{ cpu: {cpu} }}
+                    config: {{ hook: request, fault: digest }}
+                respond: {{ body: through }}
+            "#
+        ))
+        .plugin("faulty")
+        .start()
+    };
+    let short = gateway("2ms").await;
+    assert_eq!(short.get("/", &[]).await.problem(), "503 plugin-failed");
+    let labels = [("plugin", "faulty"), ("kind", "cpu")];
+    assert!(short.metric("tollgate_plugin_errors_total", &labels).await > 0.5);
+    short.stop().await;
+    let long = gateway("10s").await;
+    assert_eq!(long.get("/", &[]).await.text(), "through");
+    long.stop().await;
+}

@@ -1,6 +1,6 @@
 //! What plugins tell the operator: metrics with labels, and log lines, neither without end.
 
-use tollgate_tests::Upstream;
+use tollgate_tests::{Setup, Upstream, wait};
 
 use super::probe;
 
@@ -69,5 +69,40 @@ async fn log_lines_above_the_limit_of_a_use_are_dropped_and_counted() {
     // They are quickly logged: in one second, or in the next one too.
     assert!((1..=14).contains(&logged), "{logged}");
     assert!((dropped - (1000 - logged) as f64).abs() < 0.1, "{dropped}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_one_line_and_not_many_of_them_are_told() {
+    const TIMES: usize = 60;
+    let gateway = Setup::new(
+        r#"
+        workers: 1
+        routes:
+          - name: faulty
+            match: { path: / }
+            plugins: [{ component: faulty, quarantine: none, config: { hook: request, fault: panic } }]
+            respond: { body: through }
+        "#,
+    )
+    .plugin("faulty")
+    .start()
+    .await;
+    let mut connection = gateway.connect().await;
+    for _ in 0..TIMES {
+        let request = tollgate_tests::client::request("GET", "/", &[], "");
+        assert_eq!(connection.send(request).await.problem(), "503 plugin-failed");
+    }
+    let dropped = wait::until("each is told or counted", async || {
+        let dropped =
+            gateway.metric("tollgate_plugin_dropped_total", &[("kind", "log_lines")]).await;
+        let told = gateway.log().matches(r#""target":"plugin""#).count();
+        (dropped as usize + told == TIMES).then_some(dropped)
+    })
+    .await;
+    assert!(dropped >= 1.0);
+    let line = gateway.logged(&["panicked at", "stderr", "faulty"]).await;
+    assert!(line.contains("a secret of the panic") && line.contains("note: run with"), "{line}");
+    drop(connection);
     gateway.stop().await;
 }

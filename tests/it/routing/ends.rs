@@ -1,6 +1,10 @@
 //! Redirects, fixed responses, and targets that are rewritten on the way up.
 
-use tollgate_tests::{Gateway, Upstream};
+use tollgate_tests::{
+    Gateway, Upstream,
+    frames::{END_HEADERS, END_STREAM, HEADERS, field, frame},
+    raw::status,
+};
 
 #[tokio::test]
 async fn a_redirect_puts_parameters_into_its_location() {
@@ -97,4 +101,52 @@ async fn a_rewrite_changes_path_and_host_and_keeps_the_query() {
         assert_eq!(seen["headers"]["host"][0], "gateway.test");
     }
     gateway.stop().await;
+}
+
+/// The methods that routes may serve.
+const SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+#[tokio::test]
+async fn a_question_about_the_server_as_a_whole_is_answered_without_a_route() {
+    // Nor is it sent to https, where it would be another question.
+    let gateway = Gateway::start(
+        r#"
+        listeners: [{ address: "127.0.0.1:0", redirect_to_https: true }]
+        routes: [{ name: all, match: { path: "/{*rest}" }, respond: { body: here } }]
+        "#,
+    )
+    .await;
+    let end = "HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let reply = gateway.raw_exchange(format!("OPTIONS * {end}")).await;
+    assert_eq!(status(&reply), 204, "{reply}");
+    assert!(reply.contains(&format!("\r\nallow: {SERVED}\r\n")), "{reply}");
+    for other in ["GET *", "POST *", "OPTIONS *a"] {
+        let reply = gateway.raw_exchange(format!("{other} {end}")).await;
+        assert_eq!(status(&reply), 400, "{other}: {reply}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_question_about_the_server_as_a_whole_is_answered_over_http2_too() {
+    let gateway = Gateway::start("routes: []").await;
+    for (stream, method, expected) in [(1, "OPTIONS", "204"), (3, "GET", "400")] {
+        let fields =
+            [(":method", method), (":scheme", "http"), (":authority", "a.test"), (":path", "*")];
+        let head: Vec<_> = fields.into_iter().flat_map(|(n, value)| field(n, value)).collect();
+        let mut client = gateway.frames(65_535).await;
+        client.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, &head)).await;
+        let reply = client.until(HEADERS).await;
+        assert_eq!(status_of(&reply.payload), expected);
+    }
+    gateway.stop().await;
+}
+
+/// The status that a block of fields begins with, as HPACK has it (RFC 7541 appendix A).
+fn status_of(block: &[u8]) -> &'static str {
+    match block[0] {
+        0x89 => "204",
+        0x8c => "400",
+        other => panic!("another status: {other:x}"),
+    }
 }

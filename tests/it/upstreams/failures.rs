@@ -212,3 +212,29 @@ async fn a_response_head_above_its_bound_is_a_502_problem() {
         }
     }
 }
+
+#[tokio::test]
+async fn of_an_upstreams_failures_only_so_many_are_told_and_the_others_are_counted() {
+    const TIMES: u64 = 60;
+    let gateway = before(&format!("\"{}\"", nobody().await), "").await;
+    let mut connection = gateway.connect().await;
+    for _ in 0..TIMES {
+        let reply = connection.send(request("GET", "/", &[], "")).await;
+        assert_eq!(reply.problem(), "502 upstream-unreachable");
+    }
+    wait::until("a word about all failures", async || {
+        let log = gateway.log();
+        let lines: Vec<serde_json::Value> =
+            log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let of = |message: &'static str| {
+            lines.iter().filter(move |line| line["message"] == message).collect::<Vec<_>>()
+        };
+        let told = of("answered with a problem").len() as u64;
+        let left_out = of("more failures of an upstream, not told");
+        let left_out: u64 = left_out.iter().filter_map(|line| line["left_out"].as_u64()).sum();
+        (left_out > 0 && told + left_out == TIMES).then_some(())
+    })
+    .await;
+    drop(connection);
+    gateway.stop().await;
+}

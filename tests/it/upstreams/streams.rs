@@ -89,13 +89,13 @@ async fn requests_beyond_all_streams_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn a_request_that_no_stream_becomes_free_for_is_a_504_problem() {
+async fn a_request_that_no_stream_becomes_free_for_is_told_to_come_again() {
     let upstream = Upstream::http2_with_streams(1, async |_| {
         let endless = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
         Response::new(endless.map_err(|never| match never {}).boxed())
     })
     .await;
-    let more = "protocol: http2, timeouts: { first_byte: 500ms }";
+    let more = "protocol: http2, timeouts: { first_byte: 1s }";
     let gateway = before(&format!("\"{upstream}\""), more).await;
     let mut open = Vec::new();
     for _ in 0..MAX_CONNECTIONS {
@@ -103,7 +103,15 @@ async fn a_request_that_no_stream_becomes_free_for_is_a_504_problem() {
         let response = connection.begin(request("GET", "/", &[], "")).await;
         open.push((connection, response));
     }
-    assert_eq!(gateway.get("/", &[]).await.problem(), "504 upstream-timeout");
+    let waiting = async || gateway.metric("tollgate_upstream_waiting", &[("upstream", "u")]).await;
+    assert_eq!(waiting().await, 0.0);
+    let mut asking = ask(&gateway, 1);
+    wait::until("a request that waits", async || (waiting().await == 1.0).then_some(())).await;
+    let reply = asking.join_next().await.unwrap().unwrap();
+    // Not what a slow upstream gets.
+    assert_eq!(reply.problem(), "503 overloaded");
+    assert_eq!(reply.header("retry-after"), "1");
+    assert_eq!(waiting().await, 0.0);
     assert_eq!(upstream.requests(), MAX_CONNECTIONS);
     // Whoever leaves makes room.
     open.pop();

@@ -34,7 +34,9 @@ pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
         }
         let redirect_to_https =
             listener.redirect_to_https.as_ref().and_then(|file| redirect_to_https(&spot, file));
-        listeners.push(Listener { at: spot.at.clone(), address, tls, redirect_to_https });
+        let half_close = listener.half_close.unwrap_or(false);
+        let at = spot.at.clone();
+        listeners.push(Listener { at, address, tls, redirect_to_https, half_close });
     }
     listeners
 }

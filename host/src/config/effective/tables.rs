@@ -35,7 +35,12 @@ impl Writer<'_> {
             json!(false),
             |redirect| json!({ "port": redirect.port, "status": redirect.status.as_u16() }),
         );
-        json!({ "address": listener.address.to_string(), "tls": tls, "redirect_to_https": redirect })
+        json!({
+            "address": listener.address.to_string(),
+            "tls": tls,
+            "redirect_to_https": redirect,
+            "half_close": listener.half_close,
+        })
     }
 
     pub(super) fn upstream(&self, upstream: &Upstream) -> Value {

@@ -18,6 +18,11 @@ pub(in crate::config) struct ListenerFile {
     /// Answers every request with a redirect to the same host, path and query by https. `true`, or
     /// a table.
     pub(in crate::config) redirect_to_https: Option<RedirectToHttpsFile>,
+    /// Whether an HTTP/1.1 client that ends its sending side after its request gets its answer.
+    /// Otherwise it counts as gone, and its exchange ends. With it, a client that has closed its
+    /// connection is noticed only once something is written to it.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) half_close: Option<bool>,
 }
 
 /// `true`, or what is not usual.

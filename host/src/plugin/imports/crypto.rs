@@ -2,6 +2,8 @@
 
 mod key;
 
+use std::time::Duration;
+
 use aws_lc_rs::{constant_time, digest};
 use wasmtime::{Result, component::Resource};
 
@@ -9,19 +11,30 @@ use wasmtime::{Result, component::Resource};
 pub use self::key::Key;
 use crate::plugin::{
     bindings::tollgate::plugin::crypto::{Algorithm, Host, HostKey},
+    meter::Meter,
     state::State,
 };
 
 /// Keys that one instance may hold at a time.
 const MAX_KEYS: usize = 1024;
 
+/// Bytes that take some ten microseconds; to measure that would take its part of them.
+const SHORT: usize = 64 << 10;
+
+/// Bytes that are digested between two looks at the CPU limit, a millisecond or so.
+const PIECE: usize = 1 << 20;
+
 impl Host for State {
     fn sha256(&mut self, data: Vec<u8>) -> Result<Vec<u8>> {
-        Ok(digest::digest(&digest::SHA256, &data).as_ref().to_vec())
+        let mut digest = digest::Context::new(&digest::SHA256);
+        for piece in data.chunks(PIECE) {
+            self.charged(piece.len(), || digest.update(piece))?;
+        }
+        Ok(digest.finish().as_ref().to_vec())
     }
 
     fn equal(&mut self, a: Vec<u8>, b: Vec<u8>) -> Result<bool> {
-        Ok(constant_time::verify_slices_are_equal(&a, &b).is_ok())
+        self.charged(a.len(), || constant_time::verify_slices_are_equal(&a, &b).is_ok())
     }
 }
 
@@ -29,11 +42,13 @@ type New = Result<Result<Resource<Key>, String>>;
 
 impl HostKey for State {
     fn from_jwk(&mut self, jwk: String) -> New {
-        self.keep(Key::from_jwk(&jwk))
+        let key = self.charged(jwk.len(), || Key::from_jwk(&jwk))?;
+        self.keep(key)
     }
 
     fn from_pem(&mut self, pem: String) -> New {
-        self.keep(Key::from_pem(&pem))
+        let key = self.charged(pem.len(), || Key::from_pem(&pem))?;
+        self.keep(key)
     }
 
     fn from_secret(&mut self, secret: Vec<u8>) -> New {
@@ -47,7 +62,10 @@ impl HostKey for State {
         message: Vec<u8>,
         signature: Vec<u8>,
     ) -> Result<bool> {
-        Ok(self.table.get_mut(&key)?.verify(algorithm, &message, &signature))
+        let limit = self.cpu_limit();
+        let key = self.table.get_mut(&key)?;
+        let length = message.len() + key.held();
+        charged(&self.meter, limit, length, || key.verify(algorithm, &message, &signature))
     }
 
     fn sign(
@@ -56,27 +74,45 @@ impl HostKey for State {
         algorithm: Algorithm,
         message: Vec<u8>,
     ) -> Result<Result<Vec<u8>, String>> {
-        Ok(self.table.get(&key)?.sign(algorithm, &message))
+        let key = self.table.get(&key)?;
+        self.charged(message.len() + key.held(), || key.sign(algorithm, &message))
     }
 
     fn drop(&mut self, key: Resource<Key>) -> Result<()> {
-        self.table.delete(key)?;
+        let key = self.table.delete(key)?;
+        self.held.give_back(key.held());
         self.keys -= 1;
         Ok(())
     }
 }
 
 impl State {
+    fn charged<T>(&self, length: usize, work: impl FnOnce() -> T) -> Result<T> {
+        charged(&self.meter, self.cpu_limit(), length, work)
+    }
+
     fn keep(&mut self, key: Result<Key, String>) -> New {
         if self.keys >= MAX_KEYS {
             return Ok(Err(format!("an instance holds at most {MAX_KEYS} keys")));
         }
         match key {
+            Ok(key) if key.held() > self.held.room() => Ok(Err(self.held.refusal())),
             Ok(key) => {
+                self.held.take(key.held());
                 self.keys += 1;
                 Ok(Ok(self.table.push(key)?))
             }
             Err(reason) => Ok(Err(reason)),
         }
     }
+}
+
+/// Does what takes the longer the more bytes it is about, on the hook's CPU time.
+fn charged<T>(
+    meter: &Meter,
+    limit: Duration,
+    length: usize,
+    work: impl FnOnce() -> T,
+) -> Result<T> {
+    if length <= SHORT { Ok(work()) } else { meter.charge(limit, work) }
 }

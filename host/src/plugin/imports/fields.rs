@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::plugin::bindings::tollgate::plugin::types::{Field, Refused};
+use crate::{
+    forwarding,
+    plugin::bindings::tollgate::plugin::types::{Field, Refused},
+};
 
 /// Fields that frame messages or govern connections (RFC 9110 §7.6.1, RFC 9112 §6): a guest that
 /// could set them could smuggle requests. `host` chooses the upstream's virtual host, which is
@@ -33,10 +36,10 @@ pub(super) const MAX_LINES: usize = 256;
 /// Longest method, in bytes; the longest that is registered has 17.
 const MAX_METHOD: usize = 64;
 
-/// A method that may go upstream: any but CONNECT, which would make a tunnel of the exchange.
+/// A method that may go upstream.
 pub(super) fn method(text: &str) -> Option<Method> {
     let method = (text.len() <= MAX_METHOD).then(|| Method::from_bytes(text.as_bytes()).ok());
-    method.flatten().filter(|method| method != Method::CONNECT)
+    method.flatten().filter(forwarding::is_forwarded)
 }
 
 pub(super) fn name(name: &str) -> Result<HeaderName, Refused> {
@@ -152,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn a_method_is_a_short_word_that_makes_no_tunnel() {
+    fn a_method_is_a_short_word_that_clients_may_use_too() {
         assert_eq!(method("PURGE").as_ref().map(Method::as_str), Some("PURGE"));
         assert_eq!(method(&"A".repeat(64)).map(|method| method.as_str().len()), Some(64));
-        for refused in ["CONNECT", "", "A B", "A\r\n", &"A".repeat(65)] {
+        for refused in ["CONNECT", "TRACE", "", "A B", "A\r\n", &"A".repeat(65)] {
             assert_eq!(method(refused), None, "{refused:?}");
         }
     }

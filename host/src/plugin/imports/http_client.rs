@@ -144,7 +144,8 @@ fn call_error(error: &UpstreamError) -> CallError {
         UpstreamError::Unresolved | UpstreamError::Unreachable { .. } => {
             CallError::Unreachable(text)
         }
-        UpstreamError::Closed { .. }
+        UpstreamError::Refused { .. }
+        | UpstreamError::Closed { .. }
         | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::UnaskedUpgrade => CallError::Protocol(text),

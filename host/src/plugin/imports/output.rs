@@ -35,23 +35,72 @@ impl IsTerminal for Output {
 
 impl StdoutStream for Output {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(Lines { output: self.clone(), line: Vec::new() })
+        Box::new(Lines { output: self.clone(), line: Vec::new(), panic: None })
     }
 }
 
 struct Lines {
     output: Output,
     line: Vec<u8>,
+    /// The lines of a panic's message so far, as one.
+    panic: Option<String>,
 }
 
 impl Lines {
-    fn log(&mut self) {
-        let Output { settings, stream } = &self.output;
-        if settings.may_log() {
-            let (plugin, line) = (settings.name.as_str(), String::from_utf8_lossy(&self.line));
-            tracing::info!(target: "plugin", plugin, stream, "{}", line.trim_end());
+    /// A whole line is there.
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end();
+        if let Some(panic) = &mut self.panic {
+            add(panic, line);
+            if is_last_of_panic(line) {
+                self.log_panic();
+            }
+        } else if is_first_of_panic(line) {
+            self.panic = Some(line.to_owned());
+        } else if !line.is_empty() && self.output.settings.may_log() {
+            self.log(line);
         }
-        self.line.clear();
+    }
+
+    fn log_panic(&mut self) {
+        if let Some(panic) = self.panic.take()
+            && self.output.settings.may_log_panic()
+        {
+            self.log(&panic);
+        }
+    }
+
+    fn log(&self, line: &str) {
+        let Output { settings, stream } = &self.output;
+        tracing::info!(target: "plugin", plugin = settings.name, stream, "{line}");
+    }
+}
+
+/// A guest's end takes its streams with it: the rest of its message does not come.
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.log_panic();
+    }
+}
+
+/// Whether a panic's message begins with this line, as Rust's standard library prints it: where it was,
+/// what was said, and how to get more.
+fn is_first_of_panic(line: &str) -> bool {
+    line.starts_with("thread '") && line.contains(" panicked at ")
+}
+
+fn is_last_of_panic(line: &str) -> bool {
+    line.starts_with("note: run with `RUST_BACKTRACE")
+}
+
+/// Adds a line to a message of bounded length.
+fn add(message: &mut String, line: &str) {
+    let room = MAX_LINE.saturating_sub(message.len() + 1);
+    if !line.is_empty() && room > 0 {
+        message.push(' ');
+        message.push_str(&line[..line.floor_char_boundary(room)]);
     }
 }
 
@@ -63,7 +112,7 @@ impl AsyncWrite for Lines {
     ) -> Poll<io::Result<usize>> {
         for &byte in bytes {
             if byte == b'\n' {
-                self.log();
+                self.end_line();
             } else if self.line.len() < MAX_LINE {
                 self.line.push(byte);
             }
@@ -77,5 +126,22 @@ impl AsyncWrite for Lines {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_a_bound() {
+        let mut message = "thread 'main' panicked at src/lib.rs:1:1:".to_owned();
+        add(&mut message, "");
+        add(&mut message, "oh no");
+        assert_eq!(message, "thread 'main' panicked at src/lib.rs:1:1: oh no");
+        for _ in 0..3 {
+            add(&mut message, &"\u{e4}".repeat(MAX_LINE));
+            assert!((MAX_LINE - 1..=MAX_LINE).contains(&message.len()), "{}", message.len());
+        }
     }
 }

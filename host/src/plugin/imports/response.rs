@@ -53,7 +53,12 @@ impl HostResponse for State {
         name: String,
         value: String,
     ) -> Result<Result<(), Refused>> {
-        Ok(fields::set(self.response(&response)?.headers_mut(), &name, value))
+        if let Err(refused) = self.room_for(&response, name.len() + value.len()) {
+            return Ok(Err(refused));
+        }
+        let set = fields::set(self.response(&response)?.headers_mut(), &name, value);
+        self.recount(&response);
+        Ok(set)
     }
 
     fn append_header(
@@ -62,7 +67,12 @@ impl HostResponse for State {
         name: String,
         value: String,
     ) -> Result<Result<(), Refused>> {
-        Ok(fields::append(self.response(&response)?.headers_mut(), &name, value))
+        if let Err(refused) = self.room_for(&response, name.len() + value.len()) {
+            return Ok(Err(refused));
+        }
+        let appended = fields::append(self.response(&response)?.headers_mut(), &name, value);
+        self.recount(&response);
+        Ok(appended)
     }
 
     fn remove_header(&mut self, response: Handle, name: String) -> Result<Result<(), Refused>> {
@@ -73,10 +83,14 @@ impl HostResponse for State {
         if self.is_of_an_exchange(&response)? && !self.settings.grants.response_body {
             return Ok(Err(BodyError::NotGranted));
         }
-        let limit = self.settings.limits.max_body;
-        let response = self.response(&response)?;
-        let coded = coding::of(response.headers());
-        let read = response.body_mut().read_decoded(coded, limit).await;
+        let mut limit = self.settings.limits.max_body;
+        if let Some((own, held)) = self.own_response(&response) {
+            limit = limit.min(held.room_for_body(own) as u64);
+        }
+        let read_from = self.response(&response)?;
+        let coded = coding::of(read_from.headers());
+        let read = read_from.body_mut().read_decoded(coded, limit).await;
+        self.recount(&response);
         let read = read.map(Vec::from).map_err(|error| body_error(&error));
         if let Err(BodyError::TooLarge(_)) = &read {
             self.reached(Limit::Body);
@@ -88,18 +102,24 @@ impl HostResponse for State {
         if self.is_of_the_exchange(&response) && !self.settings.grants.response_body {
             return Ok(Err(Refused::NotGranted));
         }
+        if let Some((own, held)) = self.own_response(&response)
+            && body.len() > held.room_for_body(own)
+        {
+            return Ok(Err(Refused::Invalid(held.refusal())));
+        }
         let of_the_exchange = self.is_of_the_exchange(&response);
-        let response = self.response(&response)?;
-        let headers = response.headers_mut();
+        let changed = self.response(&response)?;
+        let headers = changed.headers_mut();
         coding::bytes_change(headers);
         // What a plugin says of a response of its own, it says of the body that it sets.
         if of_the_exchange {
             coding::weaken(headers);
         }
         if let Some(coding) = coding::remove(headers) {
-            response.extensions_mut().insert(Recode(coding));
+            changed.extensions_mut().insert(Recode(coding));
         }
-        *response.body_mut() = Body::full(body);
+        *changed.body_mut() = Body::full(body);
+        self.recount(&response);
         Ok(Ok(()))
     }
 
@@ -112,6 +132,23 @@ impl HostResponse for State {
 }
 
 impl State {
+    /// # Errors
+    ///
+    /// The instance holds as much as it may. The exchange's response it does not hold.
+    fn room_for(&mut self, response: &Handle, bytes: usize) -> Result<(), Refused> {
+        match self.own_response(response) {
+            Some((_, held)) if bytes > held.room() => Err(Refused::Invalid(held.refusal())),
+            _ => Ok(()),
+        }
+    }
+
+    /// A response has changed.
+    fn recount(&mut self, response: &Handle) {
+        if let Some((own, held)) = self.own_response(response) {
+            held.recount(own);
+        }
+    }
+
     /// What a plugin fetched or made itself it may read. The exchange's own body needs the grant,
     /// and so does one that came from the cache: it may be that of an exchange before.
     fn is_of_an_exchange(&mut self, response: &Handle) -> Result<bool> {

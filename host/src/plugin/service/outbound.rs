@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, sync::Arc, time::Instant};
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, Uri,
+    HeaderMap, HeaderValue, Request, Response, Uri,
     header::{EXPECT, HOST},
     uri::{Authority, PathAndQuery, Scheme},
 };
@@ -134,7 +134,7 @@ fn outgoing(
     upstream: &Upstream,
     identity: &HeaderMap,
 ) -> Result<(Request<Body>, Option<Arc<Progress>>), Error> {
-    if *request.method() == Method::CONNECT {
+    if !forwarding::is_forwarded(request.method()) {
         return Err(Error::HttpRequestMethodInvalid);
     }
     let (head, body) = request.into_parts();
@@ -176,7 +176,7 @@ fn told(error: &UpstreamError) -> Error {
         UpstreamError::Full { .. } => Error::ConnectionLimitReached,
         UpstreamError::TimedOut { .. } => Error::HttpResponseTimeout,
         UpstreamError::Stalled { .. } => Error::ConnectionWriteTimeout,
-        UpstreamError::Closed { .. } => Error::ConnectionTerminated,
+        UpstreamError::Refused { .. } | UpstreamError::Closed { .. } => Error::ConnectionTerminated,
         UpstreamError::HeadTooLarge { limit, .. } => {
             Error::HttpResponseHeaderSectionSize(u32::try_from(*limit).ok())
         }

@@ -23,6 +23,7 @@ use super::{
     state::State,
     version::{Head, Version},
 };
+use crate::forwarding;
 
 struct Preview3(ServicePre<State>);
 
@@ -43,15 +44,18 @@ async fn pass_on(
 ) -> Result<std::result::Result<Resource<p3::Response>, ErrorCode>> {
     let prepared = accessor.with(|mut store| {
         let request = store.get().http().table.delete(request)?;
-        let request = request.into_http(&mut store, async { Ok(()) });
-        Ok::<_, wasmtime::Error>((store.get().next.take(), request))
+        Ok::<_, wasmtime::Error>(request.into_http(&mut store, async { Ok(()) }))
     })?;
-    let request = match prepared.1 {
+    let request = match prepared {
         Ok((request, _)) => request,
         Err(error) => return error.downcast().map(Err),
     };
+    if !forwarding::is_forwarded(request.method()) {
+        return Ok(Err(ErrorCode::HttpRequestMethodInvalid));
+    }
     let (answer, response) = oneshot::channel();
-    let passed = prepared.0.and_then(|next| next.send(Passed { request, answer }).ok());
+    let next = accessor.with(|mut store| store.get().next.take());
+    let passed = next.and_then(|next| next.send(Passed { request, answer }).ok());
     // There is one rest of the chain, and it can be asked once.
     if passed.is_none() {
         return Ok(Err(ErrorCode::LoopDetected));

@@ -58,6 +58,12 @@ impl Guest for Middleware {
                 request.set_path_with_query(Some("/other?x=1")).unwrap();
                 handler::handle(request).await
             }
+            "trace" => {
+                let trace = changed(request);
+                trace.set_method(&Method::Trace).unwrap();
+                let refused = handler::handle(trace).await;
+                Ok(text(200, &format!("{:?}", refused.err())))
+            }
             "upper" => Ok(upper(handler::handle(request).await?)),
             "early" => {
                 wit_bindgen::spawn_local(async move { drop(handler::handle(request).await) });

@@ -3,15 +3,19 @@
 use wasip2::http::{
     outgoing_handler,
     types::{
-        ErrorCode, Fields, IncomingRequest, IncomingResponse, OutgoingBody, OutgoingRequest, Scheme,
+        ErrorCode, Fields, IncomingRequest, IncomingResponse, Method, OutgoingBody,
+        OutgoingRequest, Scheme,
     },
 };
 
 use crate::reply::Reply;
 
-/// Status and body of what `url` has, or the error's name.
+/// Status and body of what `url` has, or the error's name. `METHOD!url` asks by another method.
 pub(crate) fn get(url: &str) -> String {
-    match send(outgoing(url), |_| {}) {
+    let (method, url) = url.split_once('!').unwrap_or(("GET", url));
+    let outgoing = outgoing(url);
+    outgoing.set_method(&method_of(method)).unwrap();
+    match send(outgoing, |_| {}) {
         Ok(response) => format!("{} {}", response.status(), text(&response)),
         Err(error) => name(&error),
     }
@@ -29,6 +33,14 @@ pub(crate) fn forward(url: &str, request: &IncomingRequest, reply: Reply) {
     match response {
         Ok(response) => reply.status(response.status()).text(&text(&response)),
         Err(error) => reply.status(502).text(&name(&error)),
+    }
+}
+
+fn method_of(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "TRACE" => Method::Trace,
+        other => Method::Other(other.to_owned()),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Misbehaves in the way that its configuration names.
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::OnceLock};
 
 use tollgate_plugin::{
-    Config, Error, Outcome, Phases, Plugin, Request, Response, Verdict, log, plugin,
+    Config, Error, Outcome, Phases, Plugin, Request, Response, Verdict, crypto, log, plugin,
 };
+
+/// Made before the hook, whose own time that would take.
+static DIGESTED: OnceLock<Vec<u8>> = OnceLock::new();
 
 /// One fault, in one hook.
 #[derive(Config)]
@@ -41,6 +44,10 @@ enum Fault {
     Fail,
     /// Logs a thousand lines.
     LogFlood,
+    /// Has the gateway digest much in one call.
+    Digest,
+    /// Keeps responses, each with a body that it has in its own memory only once.
+    Hoard,
 }
 
 #[plugin]
@@ -48,6 +55,9 @@ impl Plugin for Faulty {
     type Config = Self;
 
     fn new(config: Self) -> Result<Self, Error> {
+        if config.fault == Fault::Digest {
+            DIGESTED.get_or_init(|| vec![1; 32 << 20]);
+        }
         if config.hook == Hook::Configure {
             config.fault.happen()?;
         }
@@ -102,6 +112,10 @@ impl Fault {
                     log!(Info, "flood {line}");
                 }
             }
+            Self::Digest => {
+                black_box(crypto::sha256(DIGESTED.get_or_init(Vec::new)));
+            }
+            Self::Hoard => hoard()?,
         }
         Ok(())
     }
@@ -112,6 +126,17 @@ fn allocate() {
     loop {
         taken.push(black_box(vec![1_u8; 1 << 20]));
     }
+}
+
+fn hoard() -> Result<(), Error> {
+    let body = vec![b'x'; 4 << 20];
+    let mut kept = Vec::new();
+    for _ in 0..64 {
+        let mut response = Response::new(200);
+        response.set_body(&body)?;
+        kept.push(response);
+    }
+    Ok(())
 }
 
 /// Not a loop to the compiler: something is left to do after each call.

@@ -141,6 +141,19 @@ impl Key {
         Public::new(bytes, Algorithm::Eddsa).map(|key| Self(Kind::Ed25519(key)))
     }
 
+    /// Bytes that it takes and that have no bound of their own.
+    pub(super) fn held(&self) -> usize {
+        match &self.0 {
+            Kind::Secret(secret) => secret.len(),
+            Kind::Rsa(_)
+            | Kind::Ec(..)
+            | Kind::Ed25519(_)
+            | Kind::RsaPair(_)
+            | Kind::EcPair(..)
+            | Kind::Ed25519Pair(_) => 0,
+        }
+    }
+
     /// Whether `signature` is this key's over `message`. An algorithm that is not this kind of
     /// key's never verifies.
     pub(super) fn verify(

@@ -1,0 +1,136 @@
+//! HTTP/1.1 clients that end their sending side before they have their answer.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tollgate_tests::{Gateway, Setup, Upstream, certs::Authority, raw::status, tls::Dial, wait};
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// A gateway with a listener that has `half_close` so, in cleartext and by TLS, before an upstream.
+async fn before(upstream: &Upstream, half_close: bool, authority: &Authority) -> Gateway {
+    let certificate = authority.server(&["gateway.test"]);
+    Setup::new(&format!(
+        r#"
+        workers: 1
+        listeners:
+          - {{ address: 127.0.0.1:0, half_close: {half_close} }}
+          - address: 127.0.0.1:0
+            half_close: {half_close}
+            tls: {{ certificates: [{{ certificate: a.pem, key: a.key }}] }}
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+        telemetry: {{ access_log: {{}} }}
+        "#
+    ))
+    .file("a.pem", &certificate.pem)
+    .file("a.key", &certificate.key)
+    .start()
+    .await
+}
+
+async fn receives(upstream: &Upstream, requests: usize) {
+    wait::until(&format!("{requests} requests"), async || {
+        (upstream.requests() == requests).then_some(())
+    })
+    .await;
+}
+
+/// A line of the access log for each of so many clients that left.
+async fn tells_of_gone(gateway: &Gateway, clients: usize) {
+    wait::until("a line for each client", async || {
+        (gateway.output().lines().count() == clients).then_some(())
+    })
+    .await;
+    for line in gateway.output().lines() {
+        assert!(line.contains("\"status\":499,") && line.contains("the client left"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_more_gets_its_answer_where_it_may() {
+    let (upstream, release) = Upstream::held().await;
+    let authority = Authority::default();
+    let gateway = before(&upstream, true, &authority).await;
+    let mut client = gateway.raw().await;
+    client.send(REQUEST).await;
+    client.end().await;
+    let dial = Dial::new(&authority, "gateway.test");
+    let mut secure = dial.connect(gateway.listener(1)).await.unwrap();
+    secure.write_all(REQUEST.as_bytes()).await.unwrap();
+    secure.shutdown().await.unwrap();
+    receives(&upstream, 2).await;
+    release.notify_waiters();
+    // Until the gateway closes, since nothing more can come.
+    let reply = client.rest().await;
+    assert!(status(&reply) == 200 && reply.ends_with("late"), "{reply}");
+    let mut reply = String::new();
+    wait::within("the end", secure.read_to_string(&mut reply)).await.unwrap();
+    assert!(status(&reply) == 200 && reply.ends_with("late"), "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_more_has_left_unless_it_may() {
+    let (upstream, _release) = Upstream::held().await;
+    let authority = Authority::default();
+    let gateway = before(&upstream, false, &authority).await;
+    let mut client = gateway.raw().await;
+    client.send(REQUEST).await;
+    client.end().await;
+    assert_eq!(client.rest().await, "");
+    let dial = Dial::new(&authority, "gateway.test");
+    let mut secure = dial.connect(gateway.listener(1)).await.unwrap();
+    secure.write_all(REQUEST.as_bytes()).await.unwrap();
+    secure.shutdown().await.unwrap();
+    let mut reply = String::new();
+    // It ends without a farewell, which is an error to the client.
+    let _ = wait::within("the end", secure.read_to_string(&mut reply)).await;
+    assert_eq!(reply, "");
+    tells_of_gone(&gateway, 2).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn requests_in_a_row_and_bodies_are_answered_to_a_client_that_sends_no_more() {
+    let upstream = Upstream::echo().await;
+    let gateway = before(&upstream, true, &Authority::default()).await;
+    let mut client = gateway.raw().await;
+    let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody";
+    client.send(format!("{REQUEST}{post}")).await;
+    client.end().await;
+    assert_eq!(status(&client.response().await), 200);
+    let reply = client.rest().await;
+    assert!(status(&reply) == 200 && reply.contains(r#""body":"body""#), "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_no_body_though_a_client_may_send_no_more() {
+    let upstream = Upstream::echo().await;
+    let gateway = before(&upstream, true, &Authority::default()).await;
+    let mut client = gateway.raw().await;
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nbody").await;
+    client.end().await;
+    let reply = client.rest().await;
+    assert!(status(&reply) == 400 && reply.contains("bad-request"), "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_resets_its_connection_has_left_though_it_may_send_no_more() {
+    let (upstream, _release) = Upstream::held().await;
+    let authority = Authority::default();
+    let gateway = before(&upstream, true, &authority).await;
+    let mut client = gateway.raw().await;
+    client.send(REQUEST).await;
+    let dial = Dial::new(&authority, "gateway.test");
+    let mut secure = dial.connect(gateway.listener(1)).await.unwrap();
+    secure.write_all(REQUEST.as_bytes()).await.unwrap();
+    receives(&upstream, 2).await;
+    let secure = secure.into_inner().0;
+    for stream in [client.into_stream(), secure] {
+        stream.set_zero_linger().unwrap();
+    }
+    tells_of_gone(&gateway, 2).await;
+    wait::until("the upstream is let go", async || (upstream.open() == 0).then_some(())).await;
+    gateway.stop().await;
+}
