@@ -322,9 +322,9 @@ fn routes_between_which_nothing_decides_are_refused_at_both() {
 ",
         ),
         &[
-            "tollgate.yaml:6:22: routes[0].match.path: matches the same requests as routes[1] (\"two\"), and neither is more specific",
-            "tollgate.yaml:7:33: routes[1].match.path: matches the same requests as routes[0] (\"/a/{x}\"), and neither is more specific",
-            "tollgate.yaml:8:13: routes[2].name: is already the name of routes[1]",
+            "tollgate.yaml:6:22: routes[0].match.path: matches the same requests as routes[1] (tollgate.yaml:7:5), and neither is more specific",
+            "tollgate.yaml:7:33: routes[1].match.path: matches the same requests as routes[0] (tollgate.yaml:6:5), and neither is more specific",
+            "tollgate.yaml:8:13: routes[2].name: is already the name of routes[1] (tollgate.yaml:7:5)",
         ],
     );
 }
@@ -475,7 +475,7 @@ fn listeners_and_the_administration_server_are_safe() {
 admin: { address: 0.0.0.0:9901 }
 ",
         &[
-            "tollgate.yaml:3:16: listeners[1].address: is already the address of listeners[0]",
+            "tollgate.yaml:3:16: listeners[1].address: is already the address of listeners[0] (tollgate.yaml:2:5)",
             "tollgate.yaml:3:52: listeners[1].tls.certificates[0]: `key` is missing",
             "tollgate.yaml:3:86: listeners[1].tls.client_auth: needs `client_ca`",
             "tollgate.yaml:5:34: listeners[3].tls: `certificates` is missing",
