@@ -13,6 +13,7 @@ mod plugin_config;
 mod pointer;
 mod registries;
 pub mod schema;
+mod secrets;
 mod structure;
 mod substitute;
 mod template;
@@ -46,6 +47,8 @@ pub use self::{
 pub(crate) use self::{
     effective::{Secrets, effective},
     fault::{lines as fault_lines, sort as sort_faults},
+    secrets::{Schemas, shown_field, shown_match},
+    substitute::escape,
     units::written_size,
 };
 
