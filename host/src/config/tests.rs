@@ -330,6 +330,21 @@ fn routes_between_which_nothing_decides_are_refused_at_both() {
 }
 
 #[test]
+fn methods_that_the_gateway_answers_itself_match_nothing() {
+    check_faults(
+        &with_routes(
+            "routes:
+  - { match: { path: /a, methods: [GET, TRACE, CONNECT, PURGE] }, upstream: bills }
+",
+        ),
+        &[
+            "tollgate.yaml:6:41: routes[0].match.methods[1]: never matches: the gateway answers TRACE with 405 itself",
+            "tollgate.yaml:6:48: routes[0].match.methods[2]: never matches: the gateway answers CONNECT with 405 itself",
+        ],
+    );
+}
+
+#[test]
 fn templates_name_parameters_of_their_own_path_and_decide_on_no_host() {
     check_faults(
         &with_routes(
