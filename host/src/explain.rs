@@ -35,12 +35,13 @@ pub fn explain(
     headers: &HeaderMap,
 ) -> Result<String, String> {
     let uri: Uri = url.parse().map_err(|error| format!("{url:?} is not a URL: {error}"))?;
-    // Says more of a path than the client is told.
-    normalise(uri.path()).map_err(|error| format!("{url:?} is answered with 400: {error}"))?;
-    let normal = admit_target(method, &uri, &config.limits).map_err(|error| {
+    admit_target(method, &uri, &config.limits).map_err(|error| {
         format!("{method} {url:.80} is answered with {}: {error}", problem::status(&error))
     })?;
-    let path = normal.as_deref().unwrap_or(uri.path());
+    // Says more of a path than the client is told.
+    let normal = normalise(uri.path());
+    let normal = normal.map_err(|error| format!("{url:?} is answered with 400: {error}"))?;
+    let path = normal.as_ref();
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
     let head = Head { host, method, path, query: uri.query(), headers };
