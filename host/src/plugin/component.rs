@@ -217,12 +217,9 @@ impl Components {
             }
         };
         let pre = linked.map_err(|error| other_world(format!("{error:#}")))?;
-        let mut described = describe(&self.engine, &pre).await;
-        if described.as_ref().is_err_and(|error| error.is::<PoolConcurrencyLimitError>())
-            && self.engine.idle.make_room() > 0
-        {
-            described = describe(&self.engine, &pre).await;
-        }
+        let lacks_room = |error: &wasmtime::Error| error.is::<PoolConcurrencyLimitError>();
+        let described = || describe(&self.engine, &pre);
+        let described = self.engine.idle.with_room(described, lacks_room).await;
         let manifest = described.map_err(|error| LoadError::Describe {
             name: name.to_owned(),
             reason: format!("{error:#}"),
