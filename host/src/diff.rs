@@ -30,7 +30,8 @@ struct Both<'v> {
 }
 
 /// Tells what is added, removed and changed from `old` to `new`, and what of it needs a restart.
-pub(crate) fn diff(old: &Config, new: &Config) -> String {
+/// `None`: they say the same.
+pub(crate) fn diff(old: &Config, new: &Config) -> Option<String> {
     // Components are not looked at, so nothing is known of the configurations of plugins.
     let none = Schemas::new();
     let shown = Secrets::Masked(&none);
@@ -56,7 +57,7 @@ pub(crate) fn diff(old: &Config, new: &Config) -> String {
     for at in reload::fixed_at_start(old, new) {
         line_of(&mut text, "!", &format!("{at} cannot change while a gateway runs: restart it"));
     }
-    if text.is_empty() { "no differences\n".to_owned() } else { text }
+    (!text.is_empty()).then_some(text)
 }
 
 fn tell_named(
@@ -172,18 +173,18 @@ routes:
 "#;
 
     #[track_caller]
-    fn check(new: &str, expected: &str) {
+    fn check(new: &str, expected: Option<&str>) {
         let parse = |text: &str, path: &str| {
             crate::config::parse(text, Path::new(path)).expect("a valid file")
         };
         let told = diff(&parse(OLD, "old/t.yaml"), &parse(new, "new/t.yaml"));
-        assert_eq!(told, expected, "\n{told}");
+        assert_eq!(told.as_deref(), expected, "\n{}", told.as_deref().unwrap_or_default());
     }
 
     #[test]
     fn what_says_the_same_is_no_difference() {
         let other_order = OLD.replace("127.0.0.1:9001\"]", "127.0.0.1:9001\"], protocol: http1");
-        check(&other_order, "no differences\n");
+        check(&other_order, None);
     }
 
     #[test]
@@ -196,7 +197,8 @@ routes:
             + "limits: { body_idle: 5s }\n";
         check(
             &new,
-            "~ routes a
+            Some(
+                "~ routes a
     timeout: none -> 5s
 - routes b
 + routes c
@@ -206,6 +208,7 @@ routes:
 + plugins new
 ~ limits.body_idle: 30s -> 5s
 ",
+            ),
         );
     }
 
@@ -217,24 +220,43 @@ routes:
             .replace("body: secret", "body: other");
         check(
             &new,
-            "~ routes a
+            Some(
+                "~ routes a
     match.headers.x-api-key: another ***
 ~ routes b
     respond.body: another ***
 ~ plugins auth
     config.word: another ***
 ",
+            ),
         );
+    }
+
+    #[test]
+    fn a_use_that_changes_is_told_once() {
+        let changed = OLD.replace("component: api-key,", "component: api-key, on_error: skip,");
+        check(&changed, Some("~ plugins auth\n    on_error: reject -> skip\n"));
+        let own = OLD.replace("plugins: [auth]", "plugins: [{ use: auth, on_error: skip }]");
+        let told = "plugins[0]: auth -> {\"on_error\":\"skip\",\"use\":\"auth\"}";
+        check(&own, Some(&format!("~ routes a\n    {told}\n")));
+    }
+
+    #[test]
+    fn what_is_absent_is_compared_member_by_member() {
+        let new = OLD.replace("match: { path: /b }", "match: { path: /b, query: { a: b } }");
+        check(&new, Some("~ routes b\n    match.query.a: none -> b\n"));
     }
 
     #[test]
     fn what_needs_a_restart_is_told() {
         check(
             &OLD.replace("8080", "8081"),
-            "- listeners 127.0.0.1:8080
+            Some(
+                "- listeners 127.0.0.1:8080
 + listeners 127.0.0.1:8081
 ! listeners cannot change while a gateway runs: restart it
 ",
+            ),
         );
     }
 }

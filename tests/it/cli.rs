@@ -256,7 +256,7 @@ fn diff_tells_what_another_configuration_would_change() {
     let changed = VALID.replace("timeout: 7s", "timeout: 8s").replace("name: all", "name: rest");
     std::fs::write(here.path().join("new.yaml"), changed + "workers: 3\n").unwrap();
     let ran = tollgate(here.path(), &["diff", "tollgate.yaml", "new.yaml"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.code, 1, "{ran:?}");
     assert_eq!(
         ran.stdout,
         "- routes all
@@ -271,7 +271,7 @@ fn diff_tells_what_another_configuration_would_change() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "no differences\n"));
     std::fs::write(here.path().join("new.yaml"), "listeners: 5\n").unwrap();
     let ran = tollgate(here.path(), &["diff", "none.yaml", "new.yaml"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("none.yaml: there is no such file"), "{ran:?}");
     assert!(ran.stderr.contains("new.yaml:1:12: listeners: must be a list"), "{ran:?}");
 }
