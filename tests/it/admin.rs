@@ -94,7 +94,7 @@ async fn the_effective_configuration_validates_and_says_the_same() {
     let config = "upstreams: { users: { endpoints: ['127.0.0.1:9'] } }
 plugins:
   probe: { component: probe, config: { request: [{ set_header: [x-a, b] }] } }
-  limit: { component: rate-limit, config: { limits: [{ limit: 5/s, key: client.address }] } }
+  limit: { component: rate-limit, config: { limits: [{ limit: 5/s, key: ip }] } }
   keys: { component: api-key, config: { keys: [{ sha256: HEX, consumer: me }] } }
 routes:
   - { match: { path: / }, plugins: [keys, limit, { use: probe, on_error: skip }], upstream: users }

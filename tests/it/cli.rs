@@ -112,8 +112,8 @@ routes:
     );
     assert_eq!(ran.code, 1, "{ran:?}");
     for line in [
-        "tollgate.yaml:3:36: plugins.one.config: plugin `one` refuses its configuration: it said: first",
-        "tollgate.yaml:3:36: plugins.one.config: plugin `one` refuses its configuration: it said: second",
+        "tollgate.yaml:3:36: plugins.one.config: plugin `one` refuses its configuration: first",
+        "tollgate.yaml:3:36: plugins.one.config: plugin `one` refuses its configuration: second",
         "plugins.two: cannot read",
         "plugins.three.config.request[0]: must be",
         "a table with `show`",

@@ -85,7 +85,7 @@ pub(crate) struct Key {
     pub(crate) secret: Option<String>,
     /// A shared secret in base64url.
     pub(crate) secret_base64url: Option<String>,
-    /// A public key in PEM, such as `${file:/run/secrets/idp.pem}`.
+    /// A public key or certificate in PEM, such as `${file:/run/secrets/idp.pem}`.
     pub(crate) pem: Option<String>,
     /// A JSON Web Key.
     pub(crate) jwk: Option<Jwk>,

@@ -80,10 +80,10 @@ fn every_fault_is_told_in_one_call_wherever_it_is() {
         "16:33: plugins.limit.config.limits[0].limit: must be a rate such as `10/s`, `100/min`",
         "16:88: plugins.limit.config.ipv6_prefix: must be at most 128",
         "17:55: plugins.keys.config.jwks.upstream: no upstream is called \"idq\"; did you mean \"idp\"?",
-        "17:66: plugins.keys.config.jwks.path: plugin `keys` refuses its configuration: it said: must begin with /",
+        "17:66: plugins.keys.config.jwks.path: must begin with /",
         "20:48: plugins.home.config.calls[0].upstream: the use is not granted upstream \"users\"; add it to its `grants.upstreams`",
         "20:95: plugins.home.config.calls[1].upstream: the use is not granted upstream \"users\"",
-        "20:110: plugins.home.config.calls[1].target: plugin `home` refuses its configuration: it said: `/{x}` is not a template",
+        "20:110: plugins.home.config.calls[1].target: `/{x}` is not a template",
         "23:49: upstreams.idp.tls.ca: cannot read `none.pem`",
         "23:72: upstreams.idp.tls.certificate: `good.pem` does not belong to the key in `other.key`",
         "24:61: upstreams.users.timeouts.connect: must be a duration",
@@ -137,6 +137,33 @@ routes: [{ match: { path: / }, plugins: [limit], respond: {} }]
     ] {
         assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
     }
+}
+
+#[test]
+fn a_key_with_anything_in_it_has_its_place() {
+    let here = folder(
+        r#"listeners: [{ address: "127.0.0.1:0" }]
+plugins:
+  change:
+    component: headers
+    config:
+      request:
+        set:
+          "a b": x
+          "a/b": x
+          x-a: { y.z: 5 }
+routes: [{ match: { path: / }, plugins: [change], respond: {} }]
+"#,
+    );
+    let ran = validate(&here);
+    for line in [
+        "tollgate.yaml:8:18: plugins.change.config.request.set.a b: ",
+        "tollgate.yaml:9:18: plugins.change.config.request.set.a/b: ",
+        "tollgate.yaml:10:16: plugins.change.config.request.set.x-a: ",
+    ] {
+        assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
+    }
+    assert_eq!(ran.stderr.lines().count(), 3, "{}", ran.stderr);
 }
 
 #[test]
