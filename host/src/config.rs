@@ -47,6 +47,7 @@ pub use self::{
 pub(crate) use self::{
     effective::{Secrets, effective},
     fault::{lines as fault_lines, sort as sort_faults},
+    plugin_config::names_any,
     secrets::{Schemas, shown_field, shown_match},
     substitute::escape,
     units::written_size,

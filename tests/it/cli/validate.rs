@@ -186,6 +186,37 @@ routes: [{{ match: {{ path: / }}, plugins: [{listed}], respond: {{}} }}]
 }
 
 #[test]
+fn needs_are_those_of_the_configuration() {
+    let config = |listed: &str| {
+        format!(
+            "listeners: [{{ address: '127.0.0.1:0' }}]
+upstreams: {{ u: {{ endpoints: ['127.0.0.1:9'] }} }}
+plugins:
+  inline: {{ component: jwt, config: {{ keys: [{{ algorithm: HS256, secret: {} }}] }} }}
+  first: {{ component: first, config: {{ upstream: u }}, grants: {{ request_body: true, response_body: true }} }}
+  chunks: {{ component: chunks, config: {{ request: keep }}, grants: {{ request_body: true }} }}
+routes: [{{ match: {{ path: / }}, plugins: [{listed}], respond: {{}} }}]
+",
+            "s".repeat(32)
+        )
+    };
+    let warnings = |listed: &str| {
+        let here = folder(&config(listed));
+        let first = artifacts::root().join("tests/fixtures/world-0.1.0.wasm");
+        std::fs::copy(first, here.path().join("plugins/first.wasm")).unwrap();
+        let chunks = artifacts::component("chunks");
+        std::fs::copy(chunks, here.path().join("plugins/chunks.wasm")).unwrap();
+        let ran = validate(&here);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout.lines().filter(|line| line.starts_with("warning: ")).map(str::to_owned).collect()
+    };
+    assert_eq!(warnings("inline, chunks"), Vec::<String>::new());
+    let of_first: Vec<String> = warnings("inline, first");
+    assert!(of_first[0].contains("plugin `first` may need `upstreams`"), "{of_first:?}");
+    assert_eq!(of_first.len(), 3, "{of_first:?}");
+}
+
+#[test]
 fn a_broken_lock_hides_no_fault_of_a_component_in_a_file() {
     let here = folder(
         r#"listeners: [{ address: "127.0.0.1:0" }]
