@@ -523,12 +523,21 @@ pub fn examine(path: &Path) -> (Option<Config>, Vec<Fault>) {
 
 fn examine_noting(path: &Path, note: &dyn Fn(&Path)) -> (Option<Config>, Vec<Fault>) {
     match disk::read_text(path) {
-        Ok(text) => examine_text(&text, path, note),
+        Ok(text) => examine_text_noting(&text, path, note),
         Err(error) => (None, vec![Fault::unreadable(path, &error)]),
     }
 }
 
-fn examine_text(text: &str, path: &Path, note: &dyn Fn(&Path)) -> (Option<Config>, Vec<Fault>) {
+/// As [`examine`], of `text` as if `path` held it.
+pub(crate) fn examine_text(text: &str, path: &Path) -> (Option<Config>, Vec<Fault>) {
+    examine_text_noting(text, path, &|_| {})
+}
+
+fn examine_text_noting(
+    text: &str,
+    path: &Path,
+    note: &dyn Fn(&Path),
+) -> (Option<Config>, Vec<Fault>) {
     match Document::parse_noting(text, path, note) {
         Ok((document, found)) => {
             let (config, faults) = check::check(document, found);
@@ -551,7 +560,7 @@ fn sound((config, faults): (Option<Config>, Vec<Fault>)) -> Result<Config, Vec<F
 ///
 /// As [`load`].
 pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Fault>> {
-    sound(examine_text(text, path, &|_| {}))
+    sound(examine_text(text, path))
 }
 
 impl fmt::Debug for Secret {

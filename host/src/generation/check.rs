@@ -31,7 +31,18 @@ impl Builder {
     ///
     /// Every fault in the file, its plugins, certificates and other files, in the order of the file.
     pub(crate) async fn check(&self, path: &Path) -> Result<Summary, Failure> {
-        let (config, mut faults) = config::examine(path);
+        self.check_examined(config::examine(path)).await
+    }
+
+    /// The same of a configuration that has been examined, with the faults that this has found.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check`].
+    pub(crate) async fn check_examined(
+        &self,
+        (config, mut faults): (Option<Config>, Vec<Fault>),
+    ) -> Result<Summary, Failure> {
         let Some(config) = config else { return Err(Failure(faults)) };
         let (links, fetches, found) = self.check_components(&config, &faults).await;
         let files = files(&config).into_iter().filter(|found| !is_told(&faults, &found.at));
