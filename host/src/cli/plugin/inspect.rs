@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{
-    CacheArgument, Outcome, load, load_service, print,
+    CacheArgument, Outcome, load, load_service,
+    piped::Piped,
+    print,
     registry::{self, RegistryArgument},
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The component: a file, or `oci://REGISTRY/NAME:TAG`
+    /// The component: a file, `oci://REGISTRY/NAME:TAG`, or `-` for standard input
     file: PathBuf,
     /// Tell which hooks this configuration of the plugin wants, a YAML or JSON file
     #[arg(long, value_name = "FILE")]
@@ -39,7 +41,10 @@ impl Arguments {
         let fetched =
             reference.map(|r| registry::fetch(&r, registry, cache.clone())).transpose()?;
         let artifact = fetched.as_ref().map(|(_, Fetched { artifact, .. })| artifact.to_string());
-        let file = fetched.as_ref().map_or(&file, |(_, fetched)| &fetched.file);
+        let piped = Piped::open(&file)?;
+        let piped = piped.as_ref().map(|piped| &piped.file);
+        let fetched = fetched.as_ref().map(|(_, fetched)| &fetched.file);
+        let file = fetched.or(piped).unwrap_or(&file);
         let told = match (is_service(file), &config) {
             (true, Some(_)) => {
                 return Err("a `wasi:http` component has no configuration and no hooks".into());
