@@ -86,7 +86,7 @@ fn service_rows(
     let rows = [
         ("world", Some(component.world.to_string())),
         ("size", Some(format!("{} bytes", component.size))),
-        ("digest", Some(format!("sha256:{}", component.digest))),
+        ("digest", Some(component.digest.to_string())),
         ("artifact", artifact),
         ("imports", Some(component.surface.imports.join("\n"))),
         ("exports", Some(component.surface.exports.join("\n"))),
@@ -98,7 +98,7 @@ fn service_as_json(component: &ServiceComponent, artifact: Option<String>) -> Va
     let mut told = json!({
         "world": component.world.to_string(),
         "bytes": component.size,
-        "digest": format!("sha256:{}", component.digest),
+        "digest": component.digest.to_string(),
         "imports": component.surface.imports,
         "exports": component.surface.exports,
     });
@@ -121,7 +121,7 @@ fn as_text(component: &Component, hooks: Option<&[&str]>, artifact: Option<Strin
         ("world", component.world()),
         ("needs", list(&manifest.needs)),
         ("size", format!("{} bytes", component.size)),
-        ("digest", format!("sha256:{}", component.digest)),
+        ("digest", component.digest.to_string()),
         ("imports", component.surface.imports.join("\n")),
         ("exports", component.surface.exports.join("\n")),
         ("schema", pretty(&manifest.config_schema)),
@@ -152,7 +152,7 @@ fn as_json(component: &Component, hooks: Option<&[&str]>, artifact: Option<Strin
         "world": component.world(),
         "needs": manifest.needs,
         "bytes": component.size,
-        "digest": format!("sha256:{}", component.digest),
+        "digest": component.digest.to_string(),
         "imports": component.surface.imports,
         "exports": component.surface.exports,
         "config_schema": schema,
