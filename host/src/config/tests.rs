@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use http::StatusCode;
 use serde_json::json;
 
 use super::*;
