@@ -225,8 +225,9 @@ impl Endpoints {
         if !self.is_authorized(request) {
             return unauthorized();
         }
-        let config = &self.gateway.current().config;
-        json(StatusCode::OK, &config::effective(config, Secrets::Masked))
+        let generation = self.gateway.current();
+        let schemas = generation.config_schemas();
+        json(StatusCode::OK, &config::effective(&generation.config, Secrets::Masked(&schemas)))
     }
 
     async fn reload(&self, request: &Request<Incoming>) -> Reply {

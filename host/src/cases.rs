@@ -10,6 +10,7 @@ mod junit;
 mod lines;
 mod message;
 mod pieces;
+mod read;
 mod run;
 mod sent;
 mod setup;
@@ -17,7 +18,7 @@ mod standin;
 mod stores;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -37,8 +38,8 @@ use self::{
     stores::Kept,
 };
 use crate::{
-    config::{self, Document, Fault, Pointer, fault_lines},
-    disk::{self, CacheFolder},
+    config::{self, Fault, fault_lines},
+    disk::CacheFolder,
     generation::Builder,
     plugin::{Component, Shared, Stated, Time},
     server,
@@ -83,36 +84,55 @@ pub(crate) fn schema() -> serde_json::Value {
 
 /// Runs the cases, each in a setting of its own, and tells of each as soon as it has ended.
 ///
+/// Once there is a fault in the file, nothing more is run, but what else is wrong with it is found.
+///
 /// # Errors
 ///
-/// What stops all of them: a file that cannot be read or has faults, a component that is none.
+/// A file that cannot be read, every fault of one that can, a component that is none.
 pub(crate) fn test(
     options: &Options,
     mut tell: impl FnMut(&Outcome),
 ) -> Result<Vec<Outcome>, String> {
-    let (document, file) = read(&options.cases).map_err(|faults| fault_lines(&faults))?;
-    let stated = Stated::default();
+    let cases = read::read(&options.cases).map_err(|fault| fault.to_string())?;
+    let mut faults = cases.faults.clone();
     let (lines, _guard) = Lines::capture();
-    let mut bench = Bench::new(options, stated)?;
+    let bench = Bench::new(options, Stated::default());
+    let mut bench = bench.map_err(|error| beside(&faults, &error))?;
     let mut outcomes = Vec::new();
-    for (index, case) in file.cases.iter().enumerate() {
-        if options.filter.as_ref().is_some_and(|part| !case.name.contains(part)) {
-            continue;
+    for (at, case) in cases.sound().into_iter().filter(|(_, case)| options.wants(case)) {
+        let origin = Origin { document: &cases.document, case: at, alone: false };
+        let is_run = faults.is_empty();
+        match bench.case(&cases.file.defaults, case, &origin, &lines, is_run) {
+            Ok(outcome) if is_run => {
+                tell(&outcome);
+                outcomes.push(outcome);
+            }
+            Ok(_) => (),
+            Err(Stop::Faults(found)) => faults.extend(found),
+            Err(Stop::Failure(error)) => return Err(beside(&faults, &error)),
         }
-        let at = Pointer::default().key("cases").index(index);
-        let origin = Origin { document: &document, case: at, alone: false };
-        let outcome = bench.case(&file.defaults, case, &origin, &lines)?;
-        tell(&outcome);
-        outcomes.push(outcome);
     }
-    Ok(outcomes)
+    config::sort_faults(&mut faults);
+    if faults.is_empty() { Ok(outcomes) } else { Err(fault_lines(&faults)) }
 }
 
-fn read(path: &Path) -> Result<(Document, File), Vec<Fault>> {
-    let text = disk::read_text(path).map_err(|error| vec![Fault::unreadable(path, &error)])?;
-    let (document, file) = config::other::read::<File>(&text, path)?;
-    let faults = check::faults(&document, &file);
-    if faults.is_empty() { Ok((document, file)) } else { Err(faults) }
+/// A failure, after the faults so far.
+fn beside(faults: &[Fault], failure: &str) -> String {
+    let faults = faults.iter().map(Fault::to_string);
+    faults.chain([failure.to_owned()]).collect::<Vec<_>>().join("\n")
+}
+
+/// Why a case did not come to its end.
+enum Stop {
+    /// In the file of cases.
+    Faults(Vec<Fault>),
+    Failure(String),
+}
+
+impl Options {
+    fn wants(&self, case: &Case) -> bool {
+        self.filter.as_ref().is_none_or(|part| case.name.contains(part))
+    }
 }
 
 /// What all cases share: the engine, the compiled plugin, the clock.
@@ -143,13 +163,15 @@ impl Bench {
         Ok(Self { component, _compiled, runtime, builder, clock })
     }
 
+    /// `is_run`: whether its steps are, or only what they need is made.
     fn case(
         &mut self,
         defaults: &Setting,
         case: &Case,
         origin: &Origin<'_>,
         lines: &Lines,
-    ) -> Result<Outcome, String> {
+        is_run: bool,
+    ) -> Result<Outcome, Stop> {
         let started = Instant::now();
         let setting = merged(defaults, &case.setting);
         let stated = setting.clock.map_or(SystemTime::UNIX_EPOCH + START, |moment| moment.0);
@@ -158,6 +180,7 @@ impl Bench {
         let shared = Shared::new(&self.builder.metrics, &Time::Stated(self.clock.clone()));
         self.builder.shared = Arc::new(shared);
         lines.take();
+        let alone = std::slice::from_ref(&case.step);
         let place = origin.document.place(&origin.case);
         let mut outcome = Outcome {
             name: case.name.clone(),
@@ -166,7 +189,8 @@ impl Bench {
             differences: Vec::new(),
             logs: Vec::new(),
         };
-        self.runtime.block_on(self.steps(&setting, case, origin, lines, &mut outcome))?;
+        let steps = if is_run { case.steps.as_deref().unwrap_or(alone) } else { &[] };
+        self.runtime.block_on(self.steps(&setting, case, steps, origin, lines, &mut outcome))?;
         outcome.took = started.elapsed();
         Ok(outcome)
     }
@@ -175,13 +199,14 @@ impl Bench {
         &self,
         setting: &Setting,
         case: &Case,
+        steps: &[Step],
         origin: &Origin<'_>,
         lines: &Lines,
         outcome: &mut Outcome,
-    ) -> Result<(), String> {
+    ) -> Result<(), Stop> {
         let stand_ins = StandIns::start(setting.upstreams.as_ref())
             .await
-            .map_err(|error| format!("cannot start a stand-in: {error}"))?;
+            .map_err(|error| Stop::Failure(format!("cannot start a stand-in: {error}")))?;
         let built =
             setup::generation(&self.builder, &self.component, setting, &stand_ins, origin).await;
         let generation = match (built, &case.refused) {
@@ -198,14 +223,12 @@ impl Bench {
                 return Ok(());
             }
             (Err(Unfit::Refused(faults) | Unfit::Faults(faults)), _) => {
-                return Err(fault_lines(&faults));
+                return Err(Stop::Faults(faults));
             }
         };
         let client = Arc::new(run::client(setting.client.as_ref()));
         let stores = Kept::open(&self.builder.shared, &generation, setting.stores.as_ref()).await;
         let scene = Scene { generation, client, stand_ins: &stand_ins, stores, lines };
-        let alone = std::slice::from_ref(&case.step);
-        let steps = case.steps.as_deref().unwrap_or(alone);
         for (index, step) in steps.iter().enumerate() {
             let number = case.steps.as_ref().map(|_| index);
             self.step(&scene, step, number, outcome).await;

@@ -23,7 +23,7 @@ use crate::{
 
 const FIRST_STEPS: &str =
     "First steps: write `tollgate.yaml`, see what is wrong with it by `tollgate validate`, start by
-`tollgate run`. Exit codes: 0 well, 1 a fault or failure, 2 wrong use.
+`tollgate run`. Exit codes: 0 well, 1 a fault or failure, 2 wrong use; `diff` has its own.
 Documentation: https://github.com/tollgate-gateway/tollgate";
 
 const COMPLETIONS: &str = "Where shells look for them:
@@ -131,7 +131,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => arguments.run(),
         Command::Validate(arguments) => arguments.run(),
         Command::Explain(arguments) => arguments.run(),
-        Command::Diff(arguments) => arguments.run(),
+        // It tells a difference apart from a failure.
+        Command::Diff(arguments) => return arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Plugin(command) => command.run(),
         Command::Version => print(&format!("tollgate {}\n", env!("CARGO_PKG_VERSION"))),
@@ -145,11 +146,15 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) if message.is_empty() => ExitCode::FAILURE,
         Err(message) => {
-            // Nothing can be done where even standard error is closed.
-            let _ = writeln!(std::io::stderr(), "{message}");
+            complain(&message);
             ExitCode::FAILURE
         }
     }
+}
+
+fn complain(message: &str) {
+    // Nothing can be done where even standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{message}");
 }
 
 /// Prints to standard output; a reader that has gone (`| head`) is no failure.

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    config::{Config, Secrets, effective},
+    config::{Config, Schemas, Secrets, effective},
     reload,
 };
 
@@ -30,8 +30,12 @@ struct Both<'v> {
 }
 
 /// Tells what is added, removed and changed from `old` to `new`, and what of it needs a restart.
-pub(crate) fn diff(old: &Config, new: &Config) -> String {
-    let written = |config| (effective(config, Secrets::Plain), effective(config, Secrets::Masked));
+/// `None`: they say the same.
+pub(crate) fn diff(old: &Config, new: &Config) -> Option<String> {
+    // Components are not looked at, so nothing is known of the configurations of plugins.
+    let none = Schemas::new();
+    let shown = Secrets::Masked(&none);
+    let written = |config| (effective(config, Secrets::Plain), effective(config, shown));
     let ((old_plain, old_shown), (new_plain, new_shown)) = (written(old), written(new));
     let old_whole = Both { plain: &old_plain, shown: &old_shown };
     let new_whole = Both { plain: &new_plain, shown: &new_shown };
@@ -53,7 +57,7 @@ pub(crate) fn diff(old: &Config, new: &Config) -> String {
     for at in reload::fixed_at_start(old, new) {
         line_of(&mut text, "!", &format!("{at} cannot change while a gateway runs: restart it"));
     }
-    if text.is_empty() { "no differences\n".to_owned() } else { text }
+    (!text.is_empty()).then_some(text)
 }
 
 fn tell_named(
@@ -90,13 +94,14 @@ fn changes(at: String, old: Both<'_>, new: Both<'_>, lines: &mut Vec<String>) {
     }
     let way = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
     match (old.plain, new.plain) {
-        (Value::Object(_), Value::Object(_)) => {
+        // What is absent is as good as empty.
+        (Value::Object(_) | Value::Null, Value::Object(_)) | (Value::Object(_), Value::Null) => {
             for key in old.keys().union(&new.keys()) {
                 changes(way(key), old.member(key), new.member(key), lines);
             }
         }
-        (Value::Array(before), Value::Array(after)) => {
-            for index in 0..before.len().max(after.len()) {
+        (Value::Array(_) | Value::Null, Value::Array(_)) | (Value::Array(_), Value::Null) => {
+            for index in 0..old.len().max(new.len()) {
                 changes(format!("{at}[{index}]"), old.element(index), new.element(index), lines);
             }
         }
@@ -117,6 +122,11 @@ impl<'v> Both<'v> {
         Self { plain: of(self.plain), shown: of(self.shown) }
     }
 
+    /// How many elements it has.
+    fn len(self) -> usize {
+        self.plain.as_array().map_or(0, Vec::len)
+    }
+
     fn element(self, index: usize) -> Self {
         let of = |value: &'v Value| value.get(index).unwrap_or(&Value::Null);
         Self { plain: of(self.plain), shown: of(self.shown) }
@@ -128,8 +138,7 @@ fn named<'v>(part: Both<'v>, key: Option<&str>) -> BTreeMap<&'v str, Both<'v>> {
     let Some(key) = key else {
         return part.keys().into_iter().map(|name| (name, part.member(name))).collect();
     };
-    let count = part.plain.as_array().map_or(0, Vec::len);
-    let elements = (0..count).map(|index| part.element(index));
+    let elements = (0..part.len()).map(|index| part.element(index));
     elements.filter_map(|element| Some((element.plain.get(key)?.as_str()?, element))).collect()
 }
 
@@ -164,18 +173,18 @@ routes:
 "#;
 
     #[track_caller]
-    fn check(new: &str, expected: &str) {
+    fn check(new: &str, expected: Option<&str>) {
         let parse = |text: &str, path: &str| {
             crate::config::parse(text, Path::new(path)).expect("a valid file")
         };
         let told = diff(&parse(OLD, "old/t.yaml"), &parse(new, "new/t.yaml"));
-        assert_eq!(told, expected, "\n{told}");
+        assert_eq!(told.as_deref(), expected, "\n{}", told.as_deref().unwrap_or_default());
     }
 
     #[test]
     fn what_says_the_same_is_no_difference() {
         let other_order = OLD.replace("127.0.0.1:9001\"]", "127.0.0.1:9001\"], protocol: http1");
-        check(&other_order, "no differences\n");
+        check(&other_order, None);
     }
 
     #[test]
@@ -188,7 +197,8 @@ routes:
             + "limits: { body_idle: 5s }\n";
         check(
             &new,
-            "~ routes a
+            Some(
+                "~ routes a
     timeout: none -> 5s
 - routes b
 + routes c
@@ -198,6 +208,7 @@ routes:
 + plugins new
 ~ limits.body_idle: 30s -> 5s
 ",
+            ),
         );
     }
 
@@ -209,25 +220,43 @@ routes:
             .replace("body: secret", "body: other");
         check(
             &new,
-            "~ routes a
+            Some(
+                "~ routes a
     match.headers.x-api-key: another ***
-    plugins[0].config.word: another ***
 ~ routes b
     respond.body: another ***
 ~ plugins auth
     config.word: another ***
 ",
+            ),
         );
+    }
+
+    #[test]
+    fn a_use_that_changes_is_told_once() {
+        let changed = OLD.replace("component: api-key,", "component: api-key, on_error: skip,");
+        check(&changed, Some("~ plugins auth\n    on_error: reject -> skip\n"));
+        let own = OLD.replace("plugins: [auth]", "plugins: [{ use: auth, on_error: skip }]");
+        let told = "plugins[0]: auth -> {\"on_error\":\"skip\",\"use\":\"auth\"}";
+        check(&own, Some(&format!("~ routes a\n    {told}\n")));
+    }
+
+    #[test]
+    fn what_is_absent_is_compared_member_by_member() {
+        let new = OLD.replace("match: { path: /b }", "match: { path: /b, query: { a: b } }");
+        check(&new, Some("~ routes b\n    match.query.a: none -> b\n"));
     }
 
     #[test]
     fn what_needs_a_restart_is_told() {
         check(
             &OLD.replace("8080", "8081"),
-            "- listeners 127.0.0.1:8080
+            Some(
+                "- listeners 127.0.0.1:8080
 + listeners 127.0.0.1:8081
 ! listeners cannot change while a gateway runs: restart it
 ",
+            ),
         );
     }
 }

@@ -23,8 +23,17 @@ pub(crate) const MAX_TEXT: u64 = 16 << 20;
 /// It cannot be read, has more than `most` bytes, or is something else: a named pipe or a device may
 /// never come to an end.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_from(open(path)?, most)
+}
+
+/// All that comes until the end.
+///
+/// # Errors
+///
+/// It cannot be read, or there are more than `most` bytes.
+pub(crate) fn read_from(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::other(format!("it has more than {} MiB", most >> 20)));
     }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use http::{HeaderMap, Method, Uri, header::HOST};
 
 use crate::{
-    config::{Config, Isolation, OnError, Route, Use, UseLimits, written_size},
+    config::{Config, Isolation, OnError, Route, Use, UseLimits, shown_match, written_size},
     gateway::{admit_target, is_server_wide},
     problem,
     router::{Head, NoRoute, Params, Router, normalise},
@@ -35,12 +35,13 @@ pub fn explain(
     headers: &HeaderMap,
 ) -> Result<String, String> {
     let uri: Uri = url.parse().map_err(|error| format!("{url:?} is not a URL: {error}"))?;
-    // Says more of a path than the client is told.
-    normalise(uri.path()).map_err(|error| format!("{url:?} is answered with 400: {error}"))?;
-    let normal = admit_target(method, &uri, &config.limits).map_err(|error| {
+    admit_target(method, &uri, &config.limits).map_err(|error| {
         format!("{method} {url:.80} is answered with {}: {error}", problem::status(&error))
     })?;
-    let path = normal.as_deref().unwrap_or(uri.path());
+    // Says more of a path than the client is told.
+    let normal = normalise(uri.path());
+    let normal = normal.map_err(|error| format!("{url:?} is answered with 400: {error}"))?;
+    let path = normal.as_ref();
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
     let head = Head { host, method, path, query: uri.query(), headers };
@@ -92,7 +93,7 @@ fn tell_route(text: &mut String, config: &Config, route: &Route, head: &Head<'_>
     let place = config.document.place(&route.at);
     let file = config.document.file();
     line(text, "route", &format!("{} ({} at {file}:{place})", route.name, route.at));
-    line(text, "matched by", &reasons::describe(&route.matching));
+    line(text, "matched by", &reasons::describe(&shown_match(&config.document, route)));
     let names = route.matching.path.names();
     let pairs = params.iter(names, head.path).map(|(name, value)| format!("{name} = {value}"));
     lines(text, "parameters", pairs);
@@ -189,7 +190,10 @@ fn tell_containment(text: &mut String, use_: &Use) {
 fn tell_others(text: &mut String, config: &Config, taken: Option<usize>, head: &Head<'_>) {
     let others = config.routes.iter().enumerate().filter(|(index, _)| Some(*index) != taken);
     let mut others: Vec<_> = others
-        .filter_map(|(_, route)| Some((reasons::why_not(&route.matching, head)?, route)))
+        .filter_map(|(_, route)| {
+            let shown = shown_match(&config.document, route);
+            Some((reasons::why_not(&route.matching, &shown, head)?, route))
+        })
         .collect();
     others.sort_by_key(|(reason, _)| reason.distance);
     if others.is_empty() {

@@ -132,7 +132,14 @@ fn begin(
 /// Refuses what must not be forwarded, and normalises the path.
 fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(), Error> {
     let limits = &generation.config.limits;
-    let normal = admit_target(request.method(), request.uri(), limits)?;
+    admit_target(request.method(), request.uri(), limits)?;
+    let normal = match router::normalise(request.uri().path()) {
+        Ok(Cow::Borrowed(_)) => None,
+        Ok(Cow::Owned(normal)) => Some(normal),
+        Err(_) => {
+            return Err(Error::BadRequest("the path is not well-formed or leaves its root"));
+        }
+    };
     if request.headers().len() > limits.max_headers {
         return Err(Error::TooManyHeaders { limit: limits.max_headers });
     }
@@ -154,12 +161,8 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
     Ok(())
 }
 
-/// Refuses what no route is asked about; gives the path's normal form where it is another one.
-pub(crate) fn admit_target(
-    method: &Method,
-    uri: &http::Uri,
-    limits: &Limits,
-) -> Result<Option<String>, Error> {
+/// Refuses what no route is asked about; the path is still as it came.
+pub(crate) fn admit_target(method: &Method, uri: &http::Uri, limits: &Limits) -> Result<(), Error> {
     if !forwarding::is_forwarded(method) {
         return Err(Error::MethodNotAllowed { allow: SERVED.to_vec() });
     }
@@ -167,18 +170,10 @@ pub(crate) fn admit_target(
     if target.len() > limits.max_uri_bytes {
         return Err(Error::UriTooLong { limit: limits.max_uri_bytes });
     }
-    if is_server_wide(method, uri) {
-        return Ok(None);
-    }
-    if !uri.path().starts_with('/') {
+    if !uri.path().starts_with('/') && !is_server_wide(method, uri) {
         return Err(Error::BadRequest("the target is not a path"));
     }
-    let normal = router::normalise(uri.path())
-        .map_err(|_| Error::BadRequest("the path is not well-formed or leaves its root"))?;
-    Ok(match normal {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(normal) => Some(normal),
-    })
+    Ok(())
 }
 
 /// Finds the route, or answers that there is none, or that it is to be found by https.

@@ -18,7 +18,7 @@ use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
 
 use crate::{
     chain::Chain,
-    config::{Config, PathRewrite, Template},
+    config::{Config, PathRewrite, Schemas, Template},
     disk::InUse,
     plugin::{Service, Use},
     reload::Stamps,
@@ -48,6 +48,18 @@ pub(crate) struct Generation {
     pub(crate) _artifacts: Vec<InUse>,
     /// Of each listener, in the configuration's order; `None`: cleartext.
     pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
+}
+
+impl Generation {
+    /// What its plugins say of their configurations.
+    pub(crate) fn config_schemas(&self) -> Schemas {
+        let versions = self.uses.iter().flat_map(|plugin| plugin.versions());
+        let schemas = versions.filter_map(|version| {
+            let schema = serde_json::from_str(&version.component.manifest.config_schema).ok()?;
+            Some((version.origin.source.clone(), schema))
+        });
+        schemas.collect()
+    }
 }
 
 /// One route, ready to serve.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod server;
 mod worker;
 mod clock;
+mod digest;
 pub mod disk;
 mod tls;
 mod listener;

@@ -6,7 +6,6 @@
 mod archive;
 mod client;
 mod credentials;
-mod digest;
 mod error;
 mod failure;
 mod layout;
@@ -28,13 +27,13 @@ use tokio::{sync::OnceCell, time::timeout};
 pub use self::reference::{BadReference, Reference, SCHEME};
 use self::{client::Client, layout::Content, store::Store};
 pub(crate) use self::{
-    digest::Digest,
     error::Error,
     lock::Lock,
     push::{Loaded, Publication, built_at, push},
 };
 use crate::{
     config::Registry,
+    digest::Digest,
     disk::{CacheFolder, InUse},
 };
 

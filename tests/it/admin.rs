@@ -62,10 +62,13 @@ async fn the_effective_configuration_is_shown_without_secrets() {
     let config = format!(
         "admin: {{ address: '127.0.0.1:0', token: hunter2 }}
 upstreams: {{ users: {{ endpoints: ['127.0.0.1:9'] }} }}
-plugins: {{ probe: {{ component: probe, config: {{ request: [{{ set_header: [x-a, hunter2] }}] }} }} }}
+plugins:
+  probe: {{ component: probe, config: {{ request: [{{ set_header: [x-a, '${{NOT_SET:-hunter2}}'] }}] }} }}
+  jwt: {{ component: jwt, config: {{ keys: [{{ algorithm: HS256, secret: hunter2-hunter2-hunter2-hunter2-hunter2 }}] }} }}
 {ROUTE}"
     );
-    let gateway = tollgate_tests::Setup::new(&config).plugin("probe").start().await;
+    let setup = tollgate_tests::Setup::new(&config).plugin("probe").plugin("jwt");
+    let gateway = setup.start().await;
     let ask = async |token: &str| {
         let fields = [("host", "localhost"), ("authorization", token)];
         client::get(gateway.admin_address(), "/config", &fields).await
@@ -79,8 +82,37 @@ plugins: {{ probe: {{ component: probe, config: {{ request: [{{ set_header: [x-a
     assert_eq!(told["upstreams"]["users"]["timeouts"]["first_byte"], "30s");
     assert_eq!(told["plugins"]["probe"]["limits"]["cpu"], "10ms");
     let step = &told["plugins"]["probe"]["config"]["request"][0];
-    assert_eq!(step["set_header"], serde_json::json!(["***", "***"]));
+    assert_eq!(step["set_header"], serde_json::json!(["x-a", "***"]));
+    let key = &told["plugins"]["jwt"]["config"]["keys"][0];
+    assert_eq!(*key, serde_json::json!({ "algorithm": "HS256", "secret": "***" }));
     assert_eq!(told["routes"][0]["name"], "all");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_effective_configuration_validates_and_says_the_same() {
+    let config = "upstreams: { users: { endpoints: ['127.0.0.1:9'] } }
+plugins:
+  probe: { component: probe, config: { request: [{ set_header: [x-a, b] }] } }
+  limit: { component: rate-limit, config: { limits: [{ limit: 5/s, key: ip }] } }
+  keys: { component: api-key, config: { keys: [{ sha256: HEX, consumer: me }] } }
+routes:
+  - { match: { path: / }, plugins: [keys, limit, { use: probe, on_error: skip }], upstream: users }
+  - { match: { path: /b, methods: [GET] }, plugins: [{ component: probe }], redirect: { location: / } }
+"
+    .replace("HEX", &"a".repeat(64));
+    let setup = tollgate_tests::Setup::new(&config);
+    let setup = setup.plugin("probe").plugin("rate-limit").plugin("api-key");
+    let gateway = setup.start().await;
+    let fields = [("host", "localhost")];
+    let told = client::get(gateway.admin_address(), "/config", &fields).await;
+    gateway.write_file("again.yaml", told.text());
+    let tollgate =
+        |arguments: &[&str]| tollgate_tests::process::tollgate(gateway.folder(), arguments);
+    let ran = tollgate(&["validate", "-c", "again.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}\n{}", told.text());
+    let ran = tollgate(&["diff", "tollgate.yaml", "again.yaml"]);
+    assert_eq!((ran.code, &*ran.stdout), (0, "no differences\n"), "{}", told.text());
     gateway.stop().await;
 }
 

@@ -62,7 +62,7 @@ pub fn tollgate(folder: &Path, arguments: &[&str]) -> Ran {
 pub fn tollgate_with(
     folder: &Path,
     environment: &[(&str, &Path)],
-    input: &str,
+    input: impl AsRef<[u8]>,
     arguments: &[&str],
 ) -> Ran {
     let mut child = Command::new(artifacts::gateway())
@@ -78,7 +78,7 @@ pub fn tollgate_with(
         .expect("the gateway's binary runs");
     let mut stdin = child.stdin.take().expect("it is piped");
     // A program that does not read its input may end before it is written.
-    let _ = stdin.write_all(input.as_bytes());
+    let _ = stdin.write_all(input.as_ref());
     drop(stdin);
     Ran::from(child.wait_with_output().expect("it ends"))
 }

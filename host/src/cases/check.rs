@@ -15,6 +15,7 @@ pub(super) fn faults(document: &Document, file: &File) -> Vec<Fault> {
     let mut names = HashMap::new();
     for (index, case) in file.cases.iter().enumerate() {
         let at = root.key("cases").index(index);
+        let Some(case) = case else { continue };
         if let Some(first) = names.insert(case.name.as_str(), at.clone()) {
             let line = document.place(&first).line;
             faults.push(&at.key("name"), format!("the case on line {line} has this name"));

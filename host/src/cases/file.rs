@@ -22,14 +22,15 @@ pub(super) use self::{
 ///
 /// In every text, `${NAME}` and `${NAME:-default}` stand for an environment variable and
 /// `${file:path}` for the contents of a file.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields, title = "Cases of a Tollgate plugin")]
 pub(super) struct File {
     /// What every case has that does not say otherwise, key by key.
-    #[serde(default)]
+    #[schemars(default)]
     pub(super) defaults: Setting,
-    #[schemars(length(min = 1))]
-    pub(super) cases: Vec<Case>,
+    // `None`: one that has faults.
+    #[schemars(length(min = 1), with = "Vec<Case>")]
+    pub(super) cases: Vec<Option<Case>>,
 }
 
 /// What the plugin finds around it.

@@ -101,7 +101,14 @@ pub(super) async fn generation(
         let (made, _) = Document::parse(&text, path).expect("JSON is YAML");
         faults.iter().map(|fault| origin.translate(fault, &made, &name)).collect()
     };
-    let config = config::parse(&text, path).map_err(|faults| Unfit::Faults(translate(faults)))?;
+    let config = match config::examine_text(&text, path) {
+        (Some(config), faults) if faults.is_empty() => config,
+        // With what the plugin says in spite of them.
+        examined => {
+            let told = builder.check_examined(examined).await.err();
+            return Err(Unfit::Faults(translate(told.map_or_else(Vec::new, |failure| failure.0))));
+        }
+    };
     let built = builder.assemble(config, Stamps::default(), None).await;
     // What is of the configuration alone was found above: these come from the plugin.
     let generation = built.map_err(|failure| Unfit::Refused(translate(failure.0)))?;
@@ -139,16 +146,7 @@ fn configuration(component: &Path, name: &str, setting: &Setting, stand_ins: &St
         "upstreams": upstreams,
         "routes": [{ "name": route, "match": { "path": path }, "plugins": [name], "upstream": ORIGIN }],
     });
-    escape(&mut configuration);
+    // Variables have been replaced when the file of cases was read; what looks like one now is not.
+    config::escape(&mut configuration);
     configuration
-}
-
-/// Variables have been replaced when the file of cases was read; what looks like one now is not.
-fn escape(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
-        Value::Array(values) => values.iter_mut().for_each(escape),
-        Value::Object(members) => members.values_mut().for_each(escape),
-        _ => (),
-    }
 }

@@ -5,6 +5,7 @@ mod build;
 mod create;
 mod inspect;
 mod lock;
+mod piped;
 mod pull;
 mod push;
 mod registry;

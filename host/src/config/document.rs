@@ -157,6 +157,15 @@ impl Document {
         })
     }
 
+    /// The same of the member of a table, whatever the case of its name.
+    pub(super) fn has_substituted_member(&self, at: &Pointer, name: &str) -> bool {
+        let Some(Content::Mapping(entries)) = self.node(at).map(|node| &node.content) else {
+            return false;
+        };
+        let mut named = entries.iter().filter(|entry| entry.key.eq_ignore_ascii_case(name));
+        named.any(|entry| self.has_substituted(&at.key(&entry.key)))
+    }
+
     /// Where relative paths start.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
@@ -313,22 +322,6 @@ impl Node {
             _ => (),
         }
     }
-}
-
-/// Whether what is called so may be a secret.
-pub(super) fn is_secret_name(name: &str) -> bool {
-    const WORDS: [&str; 8] = [
-        "token",
-        "secret",
-        "password",
-        "credential",
-        "authorization",
-        "cookie",
-        "key",
-        "signature",
-    ];
-    let name = name.to_lowercase();
-    WORDS.iter().any(|word| name.contains(word))
 }
 
 /// Whether the scalar at `place` is in quotes or a block, so that it is text whatever it says.

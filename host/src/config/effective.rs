@@ -1,54 +1,60 @@
-//! The configuration as it takes effect: every default written out, named uses put where routes list
-//! them, in the shape of the file.
-//!
-//! Masked, it has no secret in it: of plugins' configurations no text is shown, since nobody but the
-//! plugin knows which of them is one.
+//! The configuration as it takes effect: every default written out, in the shape of the file. What is
+//! absent is left out, as a file would.
 
 mod tables;
+mod uses;
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
-use self::tables::{quarantine, use_limits};
+use serde_json::{Value, json};
+
 use super::{
-    Action, Canary, Config, PathRewrite, Pointer, Route, Step, Use,
-    document::is_secret_name,
+    Action, Config, PathRewrite, Route, Use,
+    secrets::{self, MASK, Schemas},
+    substitute,
     units::{written_duration, written_size},
 };
 use crate::router::{Match, ValueCondition};
 
-/// What stands where a secret was.
-const MASK: &str = "***";
-
 /// Whether secrets are written. Unmasked is for comparing, never for showing.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) enum Secrets {
-    Masked,
+#[derive(Clone, Copy)]
+pub(crate) enum Secrets<'s> {
+    /// With what is known of the configurations of plugins: of others no text is shown.
+    Masked(&'s Schemas),
     Plain,
 }
 
 /// The configuration with all that it has by default.
-pub(crate) fn effective(config: &Config, secrets: Secrets) -> Value {
-    Writer { config, secrets }.whole()
+pub(crate) fn effective(config: &Config, secrets: Secrets<'_>) -> Value {
+    let named = config.uses.iter().filter(|use_| uses::is_entry(&use_.at));
+    let entries = named.map(|use_| (use_.name.as_str(), use_)).collect();
+    let mut whole = Writer { config, secrets, entries: &entries }.whole();
+    substitute::escape(&mut whole);
+    whole
 }
 
+#[derive(Clone, Copy)]
 struct Writer<'c> {
     config: &'c Config,
-    secrets: Secrets,
+    secrets: Secrets<'c>,
+    /// The entries of `plugins`, by name.
+    entries: &'c BTreeMap<&'c str, &'c Use>,
 }
 
 impl Writer<'_> {
     fn whole(&self) -> Value {
         let config = self.config;
-        let named = config.uses.iter().filter(|use_| is_entry(&use_.at));
-        json!({
+        table(json!({
             "listeners": config.listeners.iter().map(|l| self.listener(l)).collect::<Vec<_>>(),
-            "admin": { "address": config.admin.address.to_string(),
-                "token": config.admin.token.as_ref().map(|token| self.secret(&token.0)) },
+            "admin": table(json!({
+                "address": config.admin.address.to_string(),
+                "token": config.admin.token.as_ref().map(|token| self.secret(&token.0)),
+            })),
             "workers": config.workers,
             "trusted_proxies": texts(&config.trusted_proxies),
             "plugin_directory": self.path(&config.plugin_directory),
             "registries": self.registries(),
-            "plugins": object(named.map(|use_| (use_.name.clone(), self.use_(use_)))),
+            "plugins": self.plugins(),
             "stores": object(config.stores.iter().map(|(name, store)| (name.clone(), json!({
                 "max_bytes": written_size(store.max_bytes as u64),
                 "max_entries": store.max_entries,
@@ -62,127 +68,66 @@ impl Writer<'_> {
             "drain_delay": config.drain_delay.map_or("none".into(), written_duration),
             "drain": written_duration(config.drain),
             "telemetry": self.telemetry(),
-        })
+        }))
     }
 
     fn secret(&self, text: &str) -> Value {
         match self.secrets {
-            Secrets::Masked => MASK.into(),
+            Secrets::Masked(_) => MASK.into(),
             Secrets::Plain => text.into(),
         }
+    }
+
+    fn field(&self, route: &Route, name: &str, value: &[u8]) -> Value {
+        let shown = match self.secrets {
+            Secrets::Masked(_) => secrets::shown_field(&self.config.document, route, name, value),
+            Secrets::Plain => String::from_utf8_lossy(value).into_owned(),
+        };
+        shown.into()
     }
 
     fn registries(&self) -> Value {
         object(self.config.registries.iter().map(|(host, registry)| {
             let credentials = registry.credentials.as_ref();
-            let value = json!({
+            let value = table(json!({
                 "plain_http": registry.plain_http,
                 "ca": registry.ca.as_deref().map(|ca| self.path(ca)),
                 "username": credentials.map(|(name, _)| self.secret(name)),
                 "password": credentials.map(|(_, password)| self.secret(&password.0)),
-            });
+            }));
             (host.clone(), value)
         }))
     }
 
-    fn use_(&self, use_: &Use) -> Value {
-        let grants = &use_.grants;
-        json!({
-            "component": self.source(&use_.component),
-            "config": self.plugin_config(&use_.config),
-            "grants": {
-                "upstreams": grants.upstreams,
-                "stores": grants.stores,
-                "request_body": grants.request_body,
-                "response_body": grants.response_body,
-                "cache": grants.cache,
-            },
-            "on_error": use_.on_error.as_str(),
-            "isolation": use_.isolation.as_str(),
-            "quarantine": use_.quarantine.as_ref().map_or_else(|| "none".into(), quarantine),
-            "canary": use_.canary.as_ref().map(|canary| self.canary(canary)),
-            "limits": use_limits(&use_.limits),
-        })
-    }
-
-    /// Keys, numbers and truth values, but no text.
-    fn plugin_config(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => self.secret(text),
-            Value::Array(values) => values.iter().map(|value| self.plugin_config(value)).collect(),
-            Value::Object(members) => {
-                object(members.iter().map(|(key, value)| (key.clone(), self.plugin_config(value))))
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-        }
-    }
-
-    fn canary(&self, canary: &Canary) -> Value {
-        json!({
-            "component": self.source(&canary.component),
-            "config": canary.config.as_ref().map(|config| self.plugin_config(config)),
-            "percent": hundredths(canary.share),
-            "shadow": canary.shadow,
-            "abort_on": {
-                "errors": percent(canary.abort_on.errors),
-                "window": written_duration(canary.abort_on.window),
-                "min_calls": canary.abort_on.min_calls,
-            },
-        })
-    }
-
     fn route(&self, route: &Route) -> Value {
-        let plugins = route.plugins.iter().map(|&index| {
-            let use_ = &self.config.uses[index];
-            let mut value = Map::from_iter([("name".to_owned(), json!(use_.name))]);
-            if let Value::Object(members) = self.use_(use_) {
-                value.extend(members);
-            }
-            Value::Object(value)
+        let plugins = route.plugins.iter().map(|&index| self.listed(&self.config.uses[index]));
+        let mut value = json!({
+            "name": route.name,
+            "match": self.matching(route),
+            "plugins": plugins.collect::<Vec<_>>(),
+            "timeout": route.timeout.map(written_duration),
         });
-        let mut value = Map::from_iter([
-            ("name".to_owned(), json!(route.name)),
-            ("match".to_owned(), self.matching(route)),
-            ("plugins".to_owned(), plugins.collect()),
-            ("timeout".to_owned(), json!(route.timeout.map(written_duration))),
-        ]);
-        if let Value::Object(members) = self.end(route) {
-            value.extend(members);
+        if let (Value::Object(members), Value::Object(end)) = (&mut value, self.end(route)) {
+            members.extend(end);
         }
-        Value::Object(value)
+        table(value)
     }
 
     fn matching(&self, route: &Route) -> Value {
-        let Match { hosts, path, methods, headers, query } = &route.matching;
-        let at = route.at.key("match");
-        let headers = headers.iter().map(|condition| {
-            let name = condition.name.as_str();
-            (name.to_owned(), self.condition(&at.key("headers"), name, &condition.value))
-        });
-        let query = query.iter().map(|condition| {
-            let name = &condition.name;
-            (name.clone(), self.condition(&at.key("query"), name, &condition.value))
-        });
-        json!({
+        let shown = match self.secrets {
+            Secrets::Masked(_) => &secrets::shown_match(&self.config.document, route),
+            Secrets::Plain => &route.matching,
+        };
+        let Match { hosts, path, methods, headers, query } = shown;
+        let headers = headers.iter().map(|h| (h.name.as_str().to_owned(), condition(&h.value)));
+        let query = query.iter().map(|query| (query.name.clone(), condition(&query.value)));
+        table(json!({
             "hosts": texts(hosts),
             "path": path.to_string(),
             "methods": texts(methods),
             "headers": object(headers),
             "query": object(query),
-        })
-    }
-
-    /// A route may be opened by a word that only some know.
-    fn condition(&self, at: &Pointer, name: &str, value: &ValueCondition) -> Value {
-        let document = &self.config.document;
-        let is_secret = is_secret_name(name) || document.has_substituted(&at.key(name));
-        let text = |text: &str| if is_secret { self.secret(text) } else { text.into() };
-        match value {
-            ValueCondition::Exact(exact) => text(exact),
-            ValueCondition::Prefix(prefix) => json!({ "prefix": text(prefix) }),
-            ValueCondition::Regex(regex) => json!({ "regex": text(regex.source()) }),
-            ValueCondition::Present(present) => json!({ "present": present }),
-        }
+        }))
     }
 
     fn end(&self, route: &Route) -> Value {
@@ -194,11 +139,11 @@ impl Writer<'_> {
                     PathRewrite::StripPrefix(prefix) => (None, Some(prefix)),
                 };
                 let host = forward.host.as_ref().map(|host| host.as_str());
-                json!({
+                table(json!({
                     "upstream": forward.upstream,
-                    "rewrite": { "path": path, "host": host },
+                    "rewrite": table(json!({ "path": path, "host": host })),
                     "strip_prefix": prefix,
-                })
+                }))
             }
             Action::Component(index) => {
                 json!({ "component": self.service(&self.config.services[*index]) })
@@ -210,19 +155,39 @@ impl Writer<'_> {
             }
             Action::Respond { status, headers, body } => {
                 let headers = headers.iter().map(|(name, value)| {
-                    let text = String::from_utf8_lossy(value.as_bytes());
-                    (name.as_str().to_owned(), self.secret(&text))
+                    (name.as_str().to_owned(), self.field(route, name.as_str(), value.as_bytes()))
                 });
-                let (headers, body) = (object(headers), self.secret(body));
-                json!({ "respond": { "status": status.as_u16(), "headers": headers, "body": body } })
+                let headers = object(headers);
+                // Behind plugins it may be for some clients only.
+                let body = (!body.is_empty()).then(|| self.secret(body));
+                let status = status.as_u16();
+                let respond = json!({ "status": status, "headers": headers, "body": body });
+                json!({ "respond": table(respond) })
             }
         }
     }
 }
 
-/// Whether a use stands in `plugins`, and not in a route.
-fn is_entry(at: &Pointer) -> bool {
-    at.steps().first() == Some(&Step::Key("plugins".to_owned()))
+fn condition(value: &ValueCondition) -> Value {
+    match value {
+        ValueCondition::Exact(exact) => json!(exact),
+        ValueCondition::Prefix(prefix) => json!({ "prefix": prefix }),
+        ValueCondition::Regex(regex) => json!({ "regex": regex.source() }),
+        ValueCondition::Present(present) => json!({ "present": present }),
+    }
+}
+
+/// Without what is absent: in the file an empty value is a fault.
+fn table(mut members: Value) -> Value {
+    if let Value::Object(members) = &mut members {
+        members.retain(|_, value| match value {
+            Value::Null => false,
+            Value::Array(elements) => !elements.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        });
+    }
+    members
 }
 
 fn object(members: impl Iterator<Item = (String, Value)>) -> Value {

@@ -78,6 +78,11 @@ impl<'a> Faults<'a> {
         self.document
     }
 
+    /// How a fault tells of another value than its own: `routes[1] (tollgate.yaml:12:5)`.
+    pub(super) fn named_place(&self, at: &Pointer) -> String {
+        format!("{at} ({}:{})", self.document.file(), self.document.place(at))
+    }
+
     /// At the value; where there is none, at what it is missing from.
     pub fn push(&self, at: &Pointer, message: impl fmt::Display) {
         if !self.settled.contains(at) {

@@ -34,6 +34,22 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     }
 }
 
+/// What `text` says as far as it goes, and everything in it that does not fit a `T`.
+///
+/// # Errors
+///
+/// It is no YAML.
+pub(crate) fn examine<T: JsonSchema>(
+    text: &str,
+    path: &Path,
+) -> Result<(Document, Value, Vec<Fault>), Fault> {
+    let (document, found) = Document::parse(text, path)?;
+    let faults = Faults::after(&document, found);
+    let value = checked::<T>(&faults);
+    let faults = faults.into_vec();
+    Ok((document, value, faults))
+}
+
 /// JSON Schema of a file (2020-12). An empty value is a fault, as in the configuration.
 pub(crate) fn schema<T: JsonSchema>() -> Value {
     file::schema_of::<T>()

@@ -56,7 +56,7 @@ fn named(config: &Config, use_: &Use) -> jsonschema::ValidationOptions<'static> 
     let known: Vec<_> = config.upstreams.keys().cloned().collect();
     let Grants { upstreams, stores, .. } = use_.grants.clone();
     // An entry of `plugins` may leave its grants to the routes that list it.
-    let (upstreams, stores) = is_listed(config, use_).then_some((upstreams, stores)).unzip();
+    let (upstreams, stores) = config.lists(use_).then_some((upstreams, stores)).unzip();
     structure::options().with_keyword(NAME_KEYWORD, move |_: &Map<_, _>, kind, _: Location| {
         let names = match kind.as_str() {
             Some("upstream") => {
@@ -70,11 +70,29 @@ fn named(config: &Config, use_: &Use) -> jsonschema::ValidationOptions<'static> 
     })
 }
 
-/// Whether a route has the use, or that whose canary it is.
-fn is_listed(config: &Config, use_: &Use) -> bool {
-    let listed = config.routes.iter().flat_map(|route| &route.plugins);
-    let mut listed = listed.map(|&index| &config.uses[index].at);
-    listed.any(|at| use_.at.steps().starts_with(at.steps()))
+/// Whether a plugin's schema says of any value that it names an `upstream` or a `store`: then all that
+/// a configuration names is known.
+pub(crate) fn names_any(schema: &str, kind: &str) -> bool {
+    fn has(schema: &Value, kind: &str) -> bool {
+        match schema {
+            Value::Array(schemas) => schemas.iter().any(|schema| has(schema, kind)),
+            Value::Object(members) => {
+                members.get(NAME_KEYWORD).is_some_and(|named| named == kind)
+                    || members.values().any(|schema| has(schema, kind))
+            }
+            _ => false,
+        }
+    }
+    serde_json::from_str(schema).is_ok_and(|schema: Value| has(&schema, kind))
+}
+
+impl Config {
+    /// Whether a route has the use, or that whose canary it is.
+    pub(crate) fn lists(&self, use_: &Use) -> bool {
+        let listed = self.routes.iter().flat_map(|route| &route.plugins);
+        let mut listed = listed.map(|&index| &self.uses[index].at);
+        listed.any(|at| use_.at.steps().starts_with(at.steps()))
+    }
 }
 
 /// The names that a value may be; `granted`: `None` where that is not known.

@@ -50,6 +50,16 @@ pub(super) fn substitute(text: &str, lookup: &Lookup<'_>) -> Result<String, Stri
     Ok(result)
 }
 
+/// Writes every text so that it is read as what it is: `$${` for `${`.
+pub(crate) fn escape(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains("${") => *text = text.replace("${", "$${"),
+        Value::Array(values) => values.iter_mut().for_each(escape),
+        Value::Object(members) => members.values_mut().for_each(escape),
+        _ => (),
+    }
+}
+
 /// The number or truth value that an unquoted `text` is in YAML.
 pub(super) fn scalar(text: &str) -> Option<Value> {
     match text {

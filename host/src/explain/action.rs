@@ -4,7 +4,7 @@ use super::{Subject, line, lines, tell_limits};
 use crate::{
     config::{
         Action, Config, Forward, PathRewrite, Protocol, Route, Service, Template, Upstream,
-        written_size,
+        shown_field, written_size,
     },
     router::Params,
 };
@@ -31,7 +31,8 @@ pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str
                 text,
                 "",
                 fields.map(|(name, value)| {
-                    format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
+                    let (name, value) = (name.as_str(), value.as_bytes());
+                    format!("{name}: {}", shown_field(&config.document, route, name, value))
                 }),
             );
         }

@@ -11,7 +11,7 @@ pub(super) struct Reason {
     pub(super) text: String,
 }
 
-/// What `matching` asks for, in one line.
+/// What `matching` asks for, in one line: the conditions as they may be shown.
 pub(super) fn describe(matching: &Match) -> String {
     let mut parts = Vec::new();
     if !matching.hosts.is_empty() {
@@ -28,8 +28,8 @@ pub(super) fn describe(matching: &Match) -> String {
     parts.join(", ")
 }
 
-/// What kept the route from taking the request.
-pub(super) fn why_not(matching: &Match, head: &Head<'_>) -> Option<Reason> {
+/// What kept the route from taking the request. `shown`: `matching` without its secrets.
+pub(super) fn why_not(matching: &Match, shown: &Match, head: &Head<'_>) -> Option<Reason> {
     let fit = matching.path.fit(head.path);
     let host = head.host.unwrap_or_default();
     if !matching.hosts.is_empty() && !matching.hosts.iter().any(|pattern| pattern.matches(host)) {
@@ -47,7 +47,7 @@ pub(super) fn why_not(matching: &Match, head: &Head<'_>) -> Option<Reason> {
         let text = format!("{text} ({})", matching.path);
         return Some(Reason { distance: 4, text });
     }
-    let text = conditions(matching, head);
+    let text = conditions(matching, shown, head);
     Some(match text {
         Some(text) => Reason { distance: 1, text },
         None if !matching.accepts_method(head.method) => {
@@ -58,17 +58,18 @@ pub(super) fn why_not(matching: &Match, head: &Head<'_>) -> Option<Reason> {
 }
 
 /// The first condition that fails.
-fn conditions(matching: &Match, head: &Head<'_>) -> Option<String> {
-    let header = matching.headers.iter().find(|header| !header.accepts(head.headers));
-    if let Some(header) = header {
+fn conditions(matching: &Match, shown: &Match, head: &Head<'_>) -> Option<String> {
+    let mut headers = matching.headers.iter().zip(&shown.headers);
+    if let Some((header, shown)) = headers.find(|(header, _)| !header.accepts(head.headers)) {
         let found = match head.headers.get(&header.name) {
             Some(value) => format!("{value:?}"),
             None => "absent".to_owned(),
         };
-        return Some(format!("header {} is {found}, not {}", header.name, header.value));
+        return Some(format!("header {} is {found}, not {}", header.name, shown.value));
     }
-    let query = matching.query.iter().find(|query| !query.accepts(head.query))?;
-    Some(format!("query {} is not {}", query.name, query.value))
+    let mut query = matching.query.iter().zip(&shown.query);
+    let (query, shown) = query.find(|(query, _)| !query.accepts(head.query))?;
+    Some(format!("query {} is not {}", query.name, shown.value))
 }
 
 fn hosts(matching: &Match) -> String {

@@ -99,6 +99,30 @@ other routes
 }
 
 #[test]
+fn secrets_are_not_told() {
+    let file = "listeners: [{ address: 127.0.0.1:0 }]
+routes:
+  - { match: { path: /a, headers: { x-api-key: hunter2 } }, respond: { headers: { x-token: hunter2, x-a: shown } } }
+  - { match: { path: /b, query: { word: { prefix: '${NOT_SET:-hunter2}' } } }, respond: {} }
+";
+    let config = crate::config::parse(file, Path::new("t.yaml")).expect("a valid file");
+    for (key, expected) in [
+        ("hunter2", "matched by  path /a, header x-api-key exactly \"***\"\n"),
+        ("hunter2", "            x-token: ***\n"),
+        ("hunter2", "            x-a: shown\n"),
+        ("other", "header x-api-key is \"other\", not exactly \"***\"\n"),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", key.parse().expect("a value"));
+        let text = explain(&config, &Method::GET, "/a", &headers).expect("a valid URL");
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let text = explain(&config, &Method::GET, "/b", &HeaderMap::new()).expect("a valid URL");
+    assert!(text.contains("query word is not") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
 fn a_refusal_is_told_as_the_answer() {
     let file = "listeners: [{ address: 127.0.0.1:0 }]\nroutes: [{ match: { path: /a, methods: [GET] }, respond: {} }]";
     let config = crate::config::parse(file, Path::new("t.yaml")).expect("a valid file");

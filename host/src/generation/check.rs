@@ -12,7 +12,7 @@ use crate::{
     chain::Link,
     config::{self, Config, Fault, Pointer},
     listener,
-    plugin::Use,
+    plugin::{Side, Use},
     telemetry::AccessLog,
     tls, upstream,
 };
@@ -31,7 +31,18 @@ impl Builder {
     ///
     /// Every fault in the file, its plugins, certificates and other files, in the order of the file.
     pub(crate) async fn check(&self, path: &Path) -> Result<Summary, Failure> {
-        let (config, mut faults) = config::examine(path);
+        self.check_examined(config::examine(path)).await
+    }
+
+    /// The same of a configuration that has been examined, with the faults that this has found.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check`].
+    pub(crate) async fn check_examined(
+        &self,
+        (config, mut faults): (Option<Config>, Vec<Fault>),
+    ) -> Result<Summary, Failure> {
         let Some(config) = config else { return Err(Failure(faults)) };
         let (links, fetches, found) = self.check_components(&config, &faults).await;
         let files = files(&config).into_iter().filter(|found| !is_told(&faults, &found.at));
@@ -122,11 +133,18 @@ impl Summary {
     }
 }
 
-/// What the plugin says that it will ask for, and its use does not grant.
+/// What the plugin says that it will ask for, and its use does not grant. Of what the configuration
+/// tells there is no need to warn: names in it that are not granted are faults, and who wants no hook
+/// over a message needs no body of it.
 fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<String> {
     let grants = &plugin.grants;
     let mut seen = HashSet::new();
-    let needs = proven.versions().flat_map(|version| &version.component.manifest.needs);
+    // What no route lists asks for nothing, and may be granted more where one does.
+    let versions = proven.versions().filter(|_| config.lists(plugin));
+    let needs = versions.flat_map(|version| {
+        let needs = version.component.manifest.needs.iter();
+        needs.filter(|need| !is_told_by_config(version, need))
+    });
     let needs = needs.filter(|need| seen.insert(**need));
     let missing = needs.filter_map(|need| match *need {
         "upstreams" => grants.upstreams.is_empty().then_some((need, "upstreams: [..]")),
@@ -145,4 +163,19 @@ fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<St
             fault(config, &plugin.at, reason).to_string()
         })
         .collect()
+}
+
+/// Whether the version's configuration tells if it has the need.
+fn is_told_by_config(version: &Use, need: &str) -> bool {
+    let names = |kind| config::names_any(&version.component.manifest.config_schema, kind);
+    let wants_response = version.wants_response() || version.wants_chunks(Side::Response);
+    match need {
+        "upstreams" => names("upstream"),
+        "store" => names("store"),
+        "request-body" => {
+            !version.wants_request() && !version.wants_chunks(Side::Request) && !wants_response
+        }
+        "response-body" => !wants_response,
+        _ => false,
+    }
 }

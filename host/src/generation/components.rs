@@ -9,9 +9,10 @@ use std::{
 use super::{Builder, Failure, build::fault};
 use crate::{
     config::{self, Config, Fault, Pointer, Source},
+    digest::Digest,
     disk::InUse,
     plugin::{Component, LoadError, Origin, ServiceComponent},
-    registry::{Digest, Fetched, Lock, Reference},
+    registry::{Fetched, Lock, Reference},
 };
 
 /// A component, and where it comes from.
@@ -191,8 +192,8 @@ impl<'a> Found<'a> {
     /// # Errors
     ///
     /// The file was changed since it was fetched.
-    fn verified(&self, digest: &str) -> Result<(), Fault> {
-        if self.digest.is_none_or(|expected| expected.hex() == digest) {
+    fn verified(&self, digest: &Digest) -> Result<(), Fault> {
+        if self.digest.is_none_or(|expected| expected == digest) {
             return Ok(());
         }
         let source = &self.origin.source;

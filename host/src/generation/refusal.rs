@@ -1,5 +1,9 @@
 //! What a plugin says of its configuration, told where it stands in the file.
 
+use std::borrow::Cow;
+
+use serde_json::Value;
+
 use super::build::fault;
 use crate::{
     config::{self, Config, Fault, PluginConfigFaults, Pointer, Step},
@@ -21,11 +25,14 @@ pub(super) fn refusal(config: &Config, plugin: &config::Use, error: &HookError) 
     if lines.is_empty() {
         lines.push("it does not say why");
     }
-    let told = lines.into_iter().map(|line| {
-        let (at, line) = placed(config, plugin, line);
-        fault(config, &at, format!("plugin `{name}` refuses its configuration: it said: {line}"))
-    });
-    told.collect()
+    lines.into_iter().map(|line| told(config, plugin, line)).collect()
+}
+
+/// What a line says of one value needs no more words than what a schema says.
+fn told(config: &Config, plugin: &config::Use, line: &str) -> Fault {
+    let Way { at, reason } = placed(config, plugin, line);
+    let whole = || format!("plugin `{}` refuses its configuration: {line}", plugin.name);
+    fault(config, &at, reason.map_or_else(whole, str::to_owned))
 }
 
 /// What the schema has told, and what the plugin says beside it: not of the same value again, nor of
@@ -48,61 +55,164 @@ pub(super) fn together(
     faults
 }
 
-/// Plugins write `limits[0].cost: must be at least 1`. Where the configuration has such a value, it
-/// is the place of the fault; `limits[0]` if only that is there.
-fn placed<'l>(config: &Config, plugin: &config::Use, line: &'l str) -> (Pointer, &'l str) {
-    let whole = || (plugin.config_at.clone(), line);
-    if !config.document.has(&plugin.config_at) || plugin.config_at == plugin.at {
-        return whole();
+/// Plugins write `limits[0].cost: must be at least 1`, or `/limits/0/cost` for the way. Where the
+/// configuration has such a value, it is the place of the fault; `limits[0]` if only that is there.
+fn placed<'l>(config: &Config, plugin: &config::Use, line: &'l str) -> Way<'l> {
+    let at = plugin.config_at.clone();
+    if at == plugin.at || !config.document.has(&at) {
+        return Way { at, reason: None };
     }
-    let Some((path, reason)) = line.split_once(": ") else { return whole() };
-    let Some(steps) = steps(path) else { return whole() };
-    let mut at = plugin.config_at.clone();
-    for (position, step) in steps.iter().enumerate() {
-        let next = at.join(step.clone());
-        if !config.document.has(&next) {
-            // The line keeps its words where they say more than the place does.
-            return if position == 0 { whole() } else { (at, line) };
-        }
-        at = next;
+    let value = config.document.value(&at);
+    match line.strip_prefix('/') {
+        Some(pointer) => Notation::Pointer.follow(&value, at, pointer),
+        None => Notation::Dots.follow(&value, at, line),
     }
-    (at, reason)
 }
 
-/// The way that `limits[0].cost` is; `None` for what is none.
-fn steps(path: &str) -> Option<Vec<Step>> {
-    let mut steps = Vec::new();
-    for part in path.split('.') {
-        let (key, indices) = part.split_once('[').map_or((part, None), |(k, i)| (k, Some(i)));
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            return None;
+/// As far as the configuration goes along with a line.
+struct Way<'l> {
+    at: Pointer,
+    /// What the line says of the value there; `None`: it speaks of another one.
+    reason: Option<&'l str>,
+}
+
+/// How a way is written.
+#[derive(Clone, Copy)]
+enum Notation {
+    /// `limits[0].cost`
+    Dots,
+    /// `limits/0/cost` (RFC 6901).
+    Pointer,
+}
+
+impl Notation {
+    /// A key may have anything in it, a dot or a space too: what the configuration has tells where it
+    /// ends.
+    fn follow<'l>(self, value: &Value, at: Pointer, line: &'l str) -> Way<'l> {
+        let mut furthest = Way { at: at.clone(), reason: None };
+        for (step, child, rest) in self.steps(value, line) {
+            let at = at.join(step);
+            let way = match self.reason(rest) {
+                Some(reason) => Way { at, reason: Some(reason) },
+                None => match self.onward(rest) {
+                    Some(onward) => self.follow(child, at, onward),
+                    // `keys are missing` speaks of no key.
+                    None => continue,
+                },
+            };
+            if way.reason.is_some() {
+                return way;
+            }
+            if way.at.steps().len() > furthest.at.steps().len() {
+                furthest = way;
+            }
         }
-        steps.push(Step::Key(key.to_owned()));
-        let Some(indices) = indices else { continue };
-        for index in indices.strip_suffix(']')?.split("][") {
-            steps.push(Step::Index(index.parse().ok()?));
+        furthest
+    }
+
+    /// The children that `line` may begin with, with what it says after each.
+    fn steps<'v, 'l>(self, value: &'v Value, line: &'l str) -> Vec<(Step, &'v Value, &'l str)> {
+        match value {
+            Value::Object(members) => {
+                let named = members.iter().filter(|(key, _)| !key.is_empty());
+                let named = named.filter_map(|(key, member)| {
+                    let rest = line.strip_prefix(&*self.written(key))?;
+                    Some((Step::Key(key.clone()), member, rest))
+                });
+                named.collect()
+            }
+            Value::Array(elements) => {
+                let counted = self.index(line).and_then(|(index, rest)| {
+                    Some((Step::Index(index), elements.get(index)?, rest))
+                });
+                counted.into_iter().collect()
+            }
+            _ => Vec::new(),
         }
     }
-    Some(steps)
+
+    fn written(self, key: &str) -> Cow<'_, str> {
+        match self {
+            Self::Dots => key.into(),
+            Self::Pointer => key.replace('~', "~0").replace('/', "~1").into(),
+        }
+    }
+
+    fn index(self, line: &str) -> Option<(usize, &str)> {
+        let (index, rest) = match self {
+            Self::Dots => line.strip_prefix('[')?.split_once(']')?,
+            Self::Pointer => {
+                let end = line.find(|letter: char| !letter.is_ascii_digit());
+                line.split_at(end.unwrap_or(line.len()))
+            }
+        };
+        Some((index.parse().ok()?, rest))
+    }
+
+    /// What is said after a way.
+    fn reason(self, rest: &str) -> Option<&str> {
+        rest.strip_prefix(": ").or_else(|| match self {
+            Self::Dots => None,
+            Self::Pointer => rest.strip_prefix(' '),
+        })
+    }
+
+    /// The next step of a way that goes on.
+    fn onward(self, rest: &str) -> Option<&str> {
+        match self {
+            Self::Dots if rest.starts_with('[') => Some(rest),
+            Self::Dots => rest.strip_prefix('.'),
+            Self::Pointer => rest.strip_prefix('/'),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    /// `at`: the keys and indices of the way.
     #[track_caller]
-    fn check(path: &str, expected: Option<&str>) {
-        let pointer = steps(path).map(|steps| steps.into_iter().collect::<Pointer>().to_string());
-        assert_eq!(pointer.as_deref(), expected, "{path:?}");
+    fn check(line: &str, at: &Value, reason: Option<&str>) {
+        let value = json!({
+            "keys": [{ "kid": "a" }, { "kid": "b" }],
+            "set": { "x y": "", "x.y": "", "x.y.z": { "a: b": "" }, "a/b~c": "", "": "" },
+        });
+        let root = Pointer::default();
+        let way = match line.strip_prefix('/') {
+            Some(pointer) => Notation::Pointer.follow(&value, root, pointer),
+            None => Notation::Dots.follow(&value, root, line),
+        };
+        let steps = way.at.steps().iter().map(|step| match step {
+            Step::Key(key) => json!(key),
+            Step::Index(index) => json!(index),
+        });
+        assert_eq!((&steps.collect::<Value>(), way.reason), (at, reason), "{line:?}");
     }
 
     #[test]
-    fn a_way_is_read_as_plugins_write_it() {
-        for way in ["keys", "limits[0].cost", "a.b-c[1][2].d_e"] {
-            check(way, Some(way));
-        }
-        for none in ["", "a b", "it said", "a[", "a[x]", "a[1", ".a"] {
-            check(none, None);
+    fn a_way_is_followed_by_what_the_configuration_has() {
+        let bad = Some("is bad");
+        check("keys: is bad", &json!(["keys"]), bad);
+        check("keys[1].kid: is bad", &json!(["keys", 1, "kid"]), bad);
+        check("set.x y: is bad", &json!(["set", "x y"]), bad);
+        check("set.x.y: is bad", &json!(["set", "x.y"]), bad);
+        check("set.x.y.z.a: b: is bad", &json!(["set", "x.y.z", "a: b"]), bad);
+        check("set.a/b~c: is bad", &json!(["set", "a/b~c"]), bad);
+        check("/set/a~1b~0c is bad", &json!(["set", "a/b~c"]), bad);
+        check("/keys/1/kid: is bad", &json!(["keys", 1, "kid"]), bad);
+    }
+
+    #[test]
+    fn a_way_that_the_configuration_has_not_ends_early() {
+        check("keys[2].kid: is bad", &json!(["keys"]), None);
+        check("keys[1].none: is bad", &json!(["keys", 1]), None);
+        check("set.x: is bad", &json!(["set"]), None);
+        check("/keys/x: is bad", &json!(["keys"]), None);
+        for prose in ["", "it said", "keys are bad", "keyset: is bad", "none: is bad", "/", "[0]"] {
+            check(prose, &json!([]), None);
         }
     }
 }

@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use rustls::{
     ProtocolVersion, ServerConfig, ServerConnection, SupportedProtocolVersion,
     crypto::aws_lc_rs::Ticketer,
@@ -22,6 +21,7 @@ use x509_parser::{extensions::GeneralName, prelude::X509Certificate};
 use super::client::{Certificate, ClientTls};
 use crate::{
     config::{CertificateFiles, ClientAuth, ListenerTls, TlsVersion},
+    digest::Digest,
     tls::{TlsError, TlsFault, TlsFaults, roots, unusable},
 };
 
@@ -150,7 +150,7 @@ pub(super) fn describe(session: &ServerConnection) -> ClientTls {
             Some(Certificate {
                 subject: parsed.subject().to_string(),
                 alternative_names: alternative_names(&parsed),
-                sha256: hex::encode(digest(&SHA256, der)),
+                sha256: Digest::of(der).into_hex(),
             })
         }),
     }

@@ -11,7 +11,10 @@ use std::{
 
 use wasmtime::component::Component;
 
-use crate::disk::{CacheFolder, InUse};
+use crate::{
+    digest::Digest,
+    disk::{CacheFolder, InUse},
+};
 
 /// A folder of compiled components.
 #[derive(Clone, Debug)]
@@ -41,7 +44,7 @@ impl CompiledCache {
 
     /// The compiled form of the component with this digest, for this engine.
     #[expect(unsafe_code, reason = "loading compiled code is what the cache is for")]
-    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Compiled> {
+    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Compiled> {
         let path = self.path(engine, digest);
         let kept = InUse::of(&path);
         kept.as_ref()?;
@@ -60,7 +63,7 @@ impl CompiledCache {
     pub(super) fn put(
         &self,
         engine: &wasmtime::Engine,
-        digest: &str,
+        digest: &Digest,
         component: Component,
     ) -> Compiled {
         let path = self.path(engine, digest);
@@ -79,11 +82,11 @@ impl CompiledCache {
         Compiled { component, kept }
     }
 
-    fn path(&self, engine: &wasmtime::Engine, digest: &str) -> PathBuf {
+    fn path(&self, engine: &wasmtime::Engine, digest: &Digest) -> PathBuf {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        self.folder.path.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
+        self.folder.path.join(format!("{}-{:016x}.cwasm", digest.hex(), hasher.finish()))
     }
 }
 

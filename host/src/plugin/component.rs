@@ -7,7 +7,6 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec};
 use wasmtime::{PoolConcurrencyLimitError, Store};
@@ -30,6 +29,7 @@ use super::{
 };
 use crate::{
     config,
+    digest::Digest,
     disk::{self, CacheFolder, InUse},
     registry::MAX_COMPONENT,
 };
@@ -37,8 +37,8 @@ use crate::{
 /// A compiled component that fits the world, shared by all uses of the same bytes.
 pub struct Component {
     pub manifest: Manifest,
-    /// Hex SHA-256 of the file.
-    pub digest: String,
+    /// Of the file.
+    pub digest: Digest,
     /// Bytes of the file.
     pub size: usize,
     pub surface: Surface,
@@ -115,7 +115,7 @@ pub struct Components {
     engine: Engine,
     cache: Option<CompiledCache>,
     made: Made,
-    loaded: Mutex<HashMap<String, Weak<Component>>>,
+    loaded: Mutex<HashMap<Digest, Weak<Component>>>,
     services: Kept<ServiceComponent>,
     snapshots: Kept<Snapshot>,
     quarantines: Kept<Quarantine>,
@@ -187,21 +187,21 @@ impl Components {
         name: &dyn fmt::Display,
     ) -> Result<Arc<ServiceComponent>, LoadError> {
         let (bytes, digest) = read(path)?;
-        if let Some(loaded) = self.services.get(&digest) {
+        if let Some(loaded) = self.services.get(digest.hex()) {
             return Ok(loaded);
         }
         let name = &*name.to_string();
         check_kind(name, &bytes)?;
         let compiling = Compiling { components: self, name, bytes: &bytes, digest: &digest };
         let component = service::load(compiling, &self.engine)?;
-        Ok(self.services.keep(digest, component))
+        Ok(self.services.keep(digest.into_hex(), component))
     }
 
     async fn build(
         &self,
         name: &str,
         bytes: Vec<u8>,
-        digest: String,
+        digest: Digest,
     ) -> Result<Component, LoadError> {
         check_kind(name, &bytes)?;
         let release = release(name, &bytes)?;
@@ -217,12 +217,9 @@ impl Components {
             }
         };
         let pre = linked.map_err(|error| other_world(format!("{error:#}")))?;
-        let mut described = describe(&self.engine, &pre).await;
-        if described.as_ref().is_err_and(|error| error.is::<PoolConcurrencyLimitError>())
-            && self.engine.idle.make_room() > 0
-        {
-            described = describe(&self.engine, &pre).await;
-        }
+        let lacks_room = |error: &wasmtime::Error| error.is::<PoolConcurrencyLimitError>();
+        let described = || describe(&self.engine, &pre);
+        let described = self.engine.idle.with_room(described, lacks_room).await;
         let manifest = described.map_err(|error| LoadError::Describe {
             name: name.to_owned(),
             reason: format!("{error:#}"),
@@ -240,15 +237,15 @@ impl Components {
     }
 
     /// For plugins: from the cache, or compiled and cached.
-    pub(super) fn compiled(&self, bytes: &[u8], digest: &str) -> wasmtime::Result<Compiled> {
-        self.compiled_for(&self.engine.engine, bytes, digest)
+    pub(super) fn compiled(&self, bytes: &[u8]) -> wasmtime::Result<Compiled> {
+        self.compiled_for(&self.engine.engine, bytes, &Digest::of(bytes))
     }
 
     fn compiled_for(
         &self,
         engine: &wasmtime::Engine,
         bytes: &[u8],
-        digest: &str,
+        digest: &Digest,
     ) -> wasmtime::Result<Compiled> {
         if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
             count(self.made.cached.as_ref());
@@ -320,8 +317,8 @@ pub(super) struct Compiling<'a> {
     /// What errors call it.
     pub(super) name: &'a str,
     pub(super) bytes: &'a [u8],
-    /// Hex SHA-256 of the bytes.
-    pub(super) digest: &'a str,
+    /// Of the bytes.
+    pub(super) digest: &'a Digest,
 }
 
 impl Compiling<'_> {
@@ -335,10 +332,10 @@ impl Compiling<'_> {
 }
 
 /// The bytes of a file and their digest.
-fn read(path: &Path) -> Result<(Vec<u8>, String), LoadError> {
+fn read(path: &Path) -> Result<(Vec<u8>, Digest), LoadError> {
     let read = disk::read(path, MAX_COMPONENT);
     let bytes = read.map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    let digest = hex::encode(digest(&SHA256, &bytes));
+    let digest = Digest::of(&bytes);
     Ok((bytes, digest))
 }
 

@@ -25,8 +25,20 @@ impl Idle {
         watched.push(Arc::downgrade(shards));
     }
 
+    /// What `make` makes; where it fails for want of room, once more with room.
+    pub(super) async fn with_room<T, E, F: Future<Output = Result<T, E>>>(
+        &self,
+        make: impl Fn() -> F,
+        lacks_room: impl Fn(&E) -> bool,
+    ) -> Result<T, E> {
+        match make().await {
+            Err(error) if lacks_room(&error) && self.make_room() > 0 => make().await,
+            made => made,
+        }
+    }
+
     /// Drops idle instances, and gives how many.
-    pub(super) fn make_room(&self) -> usize {
+    fn make_room(&self) -> usize {
         let watched: Vec<_> = self.0.lock().iter().filter_map(Weak::upgrade).collect();
         let mut idle: Vec<(Coarse, &Shards, usize)> = Vec::new();
         for shards in &watched {

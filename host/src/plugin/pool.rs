@@ -172,12 +172,8 @@ impl Pool {
     }
 
     async fn instantiate(&self) -> Result<(Instance, Phases), HookError> {
-        match self.try_instantiate().await {
-            Err(HookError::Busy) if self.engine.idle.make_room() > 0 => {
-                self.try_instantiate().await
-            }
-            made => made,
-        }
+        let lacks_room = |error: &HookError| matches!(error, HookError::Busy);
+        self.engine.idle.with_room(|| self.try_instantiate(), lacks_room).await
     }
 
     async fn try_instantiate(&self) -> Result<(Instance, Phases), HookError> {

@@ -6,7 +6,6 @@
 
 use std::{panic::AssertUnwindSafe, path::Path, sync::Arc};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::FutureExt;
 use wasmtime::{
     Store,
@@ -24,6 +23,7 @@ use super::{
     usage::Settings,
 };
 use crate::{
+    digest::Digest,
     disk::{self, InUse},
     registry::MAX_COMPONENT,
 };
@@ -64,11 +64,11 @@ impl Snapshot {
     pub(super) async fn take(
         components: &Components,
         path: &Path,
-        wanted: &str,
+        wanted: &Digest,
         settings: &Arc<Settings>,
     ) -> Result<Self, NoSnapshot> {
         let bytes = disk::read(path, MAX_COMPONENT).map_err(|_| NoSnapshot::Changed)?;
-        if sha256(&bytes) != wanted {
+        if Digest::of(&bytes) != *wanted {
             return Err(NoSnapshot::Changed);
         }
         let taking = configured(components, &bytes, settings);
@@ -117,14 +117,10 @@ fn link(
     components: &Components,
     bytes: &[u8],
 ) -> Result<(PluginPre<State>, Option<InUse>), NoSnapshot> {
-    let compiled = components.compiled(bytes, &sha256(bytes)).map_err(|error| unfit(&error))?;
+    let compiled = components.compiled(bytes).map_err(|error| unfit(&error))?;
     let Compiled { component, kept } = compiled;
     let linked = components.engine().linker.instantiate_pre(&component).and_then(PluginPre::new);
     Ok((linked.map_err(|error| unfit(&error))?, kept))
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    hex::encode(digest(&SHA256, bytes))
 }
 
 fn unfit(error: &wasmtime::Error) -> NoSnapshot {

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use self::debug::Debug;
+use crate::digest::Digest;
 
 /// Places of one component that are told. A loop is cut at ever other places.
 const MAX_PLACES: usize = 64;
@@ -25,7 +26,7 @@ const MAX_NAME: usize = 160;
 
 /// The places in which a component has failed so far.
 pub(super) struct Traces {
-    /// First letters of the component's digest.
+    /// First digits of the component's digest.
     digest: String,
     told: Mutex<HashSet<Vec<u64>>>,
     /// `None`: the component carries none.
@@ -40,9 +41,9 @@ struct Frame {
 }
 
 impl Traces {
-    pub(super) fn new(digest: &str, component: &[u8]) -> Self {
+    pub(super) fn new(digest: &Digest, component: &[u8]) -> Self {
         Self {
-            digest: digest[..digest.len().min(12)].to_owned(),
+            digest: digest.hex()[..12].to_owned(),
             told: Mutex::default(),
             debug: Debug::of(component).map(Arc::new),
         }

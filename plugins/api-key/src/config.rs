@@ -16,9 +16,10 @@ pub(crate) struct ApiKey {
     /// The query parameter with the key. Queries end up in logs and histories: off by default.
     pub(crate) query: Option<String>,
     /// The cookie with the key; off by default.
+    #[schemars(extend("writeOnly" = false))]
     pub(crate) cookie: Option<String>,
     /// The keys that open the route.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("writeOnly" = false))]
     pub(crate) keys: Vec<Entry>,
     /// Headers for the upstream: name to `consumer` or `metadata.NAME`. What the client sent under
     /// such a name never gets through.

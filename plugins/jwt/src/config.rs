@@ -19,6 +19,7 @@ const MAX_REMEMBERED: usize = 10_000;
 pub(crate) struct Jwt {
     /// Keys that stand in the configuration.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = false))]
     pub(crate) keys: Vec<Key>,
     /// A whole JSON Web Key Set as text, such as `${file:/run/secrets/jwks.json}`.
     pub(crate) jwks_json: Option<String>,
@@ -47,6 +48,7 @@ pub(crate) struct Jwt {
     pub(crate) scopes: Scopes,
     /// Where the token stands in a request.
     #[serde(default)]
+    #[schemars(extend("writeOnly" = false))]
     pub(crate) token: Token,
     /// Let requests without a token through. One with a token that is not valid is still refused.
     #[serde(default)]
@@ -83,7 +85,7 @@ pub(crate) struct Key {
     pub(crate) secret: Option<String>,
     /// A shared secret in base64url.
     pub(crate) secret_base64url: Option<String>,
-    /// A public key in PEM, such as `${file:/run/secrets/idp.pem}`.
+    /// A public key or certificate in PEM, such as `${file:/run/secrets/idp.pem}`.
     pub(crate) pem: Option<String>,
     /// A JSON Web Key.
     pub(crate) jwk: Option<Jwk>,
@@ -133,6 +135,7 @@ pub(crate) struct Token {
     #[serde(default = "bearer")]
     pub(crate) scheme: String,
     /// The cookie with the token; off by default.
+    #[schemars(extend("writeOnly" = false))]
     pub(crate) cookie: Option<String>,
     /// The query parameter with the token. Queries end up in logs and histories: off by default.
     pub(crate) query: Option<String>,

@@ -7,6 +7,7 @@ use tollgate_plugin::schemars::{self, JsonSchema};
 use crate::algorithm::{Algorithm, Kind};
 
 /// The members that matter; others are allowed and not looked at (RFC 7517 section 4).
+// What is not written out again is no secret for that: hence `writeOnly`.
 #[derive(Deserialize, JsonSchema, Serialize)]
 #[schemars(crate = "schemars")]
 pub(crate) struct Jwk {
@@ -14,12 +15,16 @@ pub(crate) struct Jwk {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) crv: Option<String>,
     #[serde(rename = "use", skip_serializing)]
+    #[schemars(extend("writeOnly" = false))]
     usage: Option<String>,
     #[serde(skip_serializing)]
+    #[schemars(extend("writeOnly" = false))]
     key_ops: Option<Vec<String>>,
     #[serde(skip_serializing)]
+    #[schemars(extend("writeOnly" = false))]
     alg: Option<String>,
     #[serde(skip_serializing)]
+    #[schemars(extend("writeOnly" = false))]
     pub(crate) kid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<String>,

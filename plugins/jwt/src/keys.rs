@@ -135,6 +135,10 @@ fn pem_key(pem: &str, algorithm: Algorithm) -> Result<crypto::Key, String> {
     if pem.contains("PRIVATE KEY") {
         return Err("is a private key; the public one is enough".to_owned());
     }
+    let is_there = |what: &str| pem.contains(&format!("-----BEGIN {what}-----"));
+    if !is_there("PUBLIC KEY") && !is_there("CERTIFICATE") {
+        return Err("holds no PUBLIC KEY and no CERTIFICATE".to_owned());
+    }
     if let Some(kind) = pem_kind(pem)
         && kind != algorithm.kind()
     {

@@ -785,7 +785,10 @@ fn faulty_configurations_are_refused_with_their_place() {
         (key(json!({ "algorithm": "RS256", "secret": SECRET })), "keys[0].secret: RS256 does not"),
         (key(json!({ "algorithm": "HS256", "pem": pem })), "keys[0].pem: HS256 uses a secret"),
         (key(json!({ "algorithm": "RS256", "pem": pem })), "keys[0].pem: is not a key for RS256"),
-        (key(json!({ "algorithm": "ES256", "pem": "x" })), "keys[0].pem: "),
+        (
+            key(json!({ "algorithm": "ES256", "pem": "x" })),
+            "keys[0].pem: holds no PUBLIC KEY and no CERTIFICATE",
+        ),
         (key(json!({ "algorithm": "ES256", "pem": P256.private })), "keys[0].pem: is a private"),
         (
             key(json!({ "algorithm": "ES384", "jwk": P256.jwk("ES256", "a") })),

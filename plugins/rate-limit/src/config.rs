@@ -39,6 +39,7 @@ pub(crate) struct Limit {
     /// What is counted by: the first that is there of several with `|` between them, each of one
     /// or more values with `+` between them.
     #[serde(default = "address")]
+    #[schemars(extend("writeOnly" = false))]
     pub(crate) key: Key,
     /// What happens to a request that has no such key.
     #[serde(default)]

@@ -248,6 +248,43 @@ cases:
 }
 
 #[test]
+fn every_kind_of_fault_is_told_at_once() {
+    let cases = r#"
+cases:
+  - { name: well, expect: { verdict: next } }
+  - { name: shape, requst: {} }
+  - { name: request, request: { method: "A B" } }
+  - { name: grants, grants: { upstreams: [bils] }, config: { requests: [] } }
+  - { name: config, config: { refuse: so } }
+  - { name: refused, config: { refuse: so }, refused: so }
+"#;
+    let faults = [
+        "cases.yaml:4:20: cases[1]: unknown key `requst`",
+        "cases.yaml:5:41: cases[2].request.method: ",
+        "cases.yaml:6:43: cases[3].grants.upstreams[0]: no upstream is called \"bils\"",
+        "cases.yaml:7:29: cases[4].config: plugin `probe` refuses its configuration: so",
+    ];
+    check_fails("probe", cases, &faults);
+    let (_folder, ran) = run("probe", cases, &[]);
+    assert_eq!(ran.stderr.lines().count(), faults.len(), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "", "nothing is run");
+
+    // The faults of configurations are found as the cases are run.
+    let cases = r#"
+cases:
+  - { name: first, expect: { verdict: next } }
+  - { name: second, config: { refuse: so } }
+  - { name: third, expect: { verdict: next } }
+  - { name: fourth, limits: { cpu: soon } }
+"#;
+    let (_folder, ran) = run("probe", cases, &[]);
+    assert_eq!((ran.code, &*ran.stdout), (1, "ok    first\n"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("cases[1].config: ") && ran.stderr.contains("cases[3].limits.cpu: ")
+    );
+}
+
+#[test]
 fn what_the_gateway_or_the_plugin_refuses_is_told_at_its_place_in_the_file() {
     for (case, fault) in [
         ("config: { requests: [] }", "cases.yaml:4:15: cases[0].config: unknown key `requests`"),

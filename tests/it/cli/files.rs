@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use tempfile::TempDir;
 use tollgate_tests::{
     certs::Authority,
-    process::{Ran, tollgate},
+    process::{Ran, tollgate, tollgate_with},
     wait,
 };
 
@@ -93,6 +93,21 @@ async fn plugin_commands_wait_for_no_pipe_either() {
         let ran = run(here.path(), arguments).await;
         assert_eq!(ran.code, 1, "{arguments:?}: {ran:?}");
         assert!(ran.stderr.contains("it is a named pipe"), "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_component_may_come_through_a_pipe_of_the_process() {
+    let here = folder();
+    let component = std::fs::read(here.path().join("plugins/probe.wasm")).unwrap();
+    for name in ["-", "/dev/stdin", "/dev/fd/0"] {
+        let ran = tollgate_with(here.path(), &[], &component, &["plugin", "inspect", name]);
+        assert_eq!(ran.code, 0, "{name}: {ran:?}");
+        let size = format!("size       {} bytes\n", component.len());
+        assert!(ran.stdout.contains(&size), "{name}: {ran:?}");
+        let ran = tollgate_with(here.path(), &[], "nothing", &["plugin", "inspect", name]);
+        assert_eq!(ran.code, 1, "{name}: {ran:?}");
+        assert!(ran.stderr.contains("is not a WebAssembly component"), "{name}: {ran:?}");
     }
 }
 

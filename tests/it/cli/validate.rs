@@ -80,10 +80,10 @@ fn every_fault_is_told_in_one_call_wherever_it_is() {
         "16:33: plugins.limit.config.limits[0].limit: must be a rate such as `10/s`, `100/min`",
         "16:88: plugins.limit.config.ipv6_prefix: must be at most 128",
         "17:55: plugins.keys.config.jwks.upstream: no upstream is called \"idq\"; did you mean \"idp\"?",
-        "17:66: plugins.keys.config.jwks.path: plugin `keys` refuses its configuration: it said: must begin with /",
+        "17:66: plugins.keys.config.jwks.path: must begin with /",
         "20:48: plugins.home.config.calls[0].upstream: the use is not granted upstream \"users\"; add it to its `grants.upstreams`",
         "20:95: plugins.home.config.calls[1].upstream: the use is not granted upstream \"users\"",
-        "20:110: plugins.home.config.calls[1].target: plugin `home` refuses its configuration: it said: `/{x}` is not a template",
+        "20:110: plugins.home.config.calls[1].target: `/{x}` is not a template",
         "23:49: upstreams.idp.tls.ca: cannot read `none.pem`",
         "23:72: upstreams.idp.tls.certificate: `good.pem` does not belong to the key in `other.key`",
         "24:61: upstreams.users.timeouts.connect: must be a duration",
@@ -140,6 +140,33 @@ routes: [{ match: { path: / }, plugins: [limit], respond: {} }]
 }
 
 #[test]
+fn a_key_with_anything_in_it_has_its_place() {
+    let here = folder(
+        r#"listeners: [{ address: "127.0.0.1:0" }]
+plugins:
+  change:
+    component: headers
+    config:
+      request:
+        set:
+          "a b": x
+          "a/b": x
+          x-a: { y.z: 5 }
+routes: [{ match: { path: / }, plugins: [change], respond: {} }]
+"#,
+    );
+    let ran = validate(&here);
+    for line in [
+        "tollgate.yaml:8:18: plugins.change.config.request.set.a b: ",
+        "tollgate.yaml:9:18: plugins.change.config.request.set.a/b: ",
+        "tollgate.yaml:10:16: plugins.change.config.request.set.x-a: ",
+    ] {
+        assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
+    }
+    assert_eq!(ran.stderr.lines().count(), 3, "{}", ran.stderr);
+}
+
+#[test]
 fn an_entry_may_leave_its_grants_to_the_routes_that_list_it() {
     let keys = "component: jwt, config: { jwks: { upstream: idp, path: /keys } }";
     let config = |listed: &str| {
@@ -156,6 +183,37 @@ routes: [{{ match: {{ path: / }}, plugins: [{listed}], respond: {{}} }}]
     let listed = validate(&folder(&config("keys")));
     assert_eq!(listed.code, 1, "{listed:?}");
     assert!(listed.stderr.contains("the use is not granted upstream \"idp\""), "{listed:?}");
+}
+
+#[test]
+fn needs_are_those_of_the_configuration() {
+    let config = |listed: &str| {
+        format!(
+            "listeners: [{{ address: '127.0.0.1:0' }}]
+upstreams: {{ u: {{ endpoints: ['127.0.0.1:9'] }} }}
+plugins:
+  inline: {{ component: jwt, config: {{ keys: [{{ algorithm: HS256, secret: {} }}] }} }}
+  first: {{ component: first, config: {{ upstream: u }}, grants: {{ request_body: true, response_body: true }} }}
+  chunks: {{ component: chunks, config: {{ request: keep }}, grants: {{ request_body: true }} }}
+routes: [{{ match: {{ path: / }}, plugins: [{listed}], respond: {{}} }}]
+",
+            "s".repeat(32)
+        )
+    };
+    let warnings = |listed: &str| {
+        let here = folder(&config(listed));
+        let first = artifacts::root().join("tests/fixtures/world-0.1.0.wasm");
+        std::fs::copy(first, here.path().join("plugins/first.wasm")).unwrap();
+        let chunks = artifacts::component("chunks");
+        std::fs::copy(chunks, here.path().join("plugins/chunks.wasm")).unwrap();
+        let ran = validate(&here);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout.lines().filter(|line| line.starts_with("warning: ")).map(str::to_owned).collect()
+    };
+    assert_eq!(warnings("inline, chunks"), Vec::<String>::new());
+    let of_first: Vec<String> = warnings("inline, first");
+    assert!(of_first[0].contains("plugin `first` may need `upstreams`"), "{of_first:?}");
+    assert_eq!(of_first.len(), 3, "{of_first:?}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn as_json(component: &Component, costs: &Costs) -> Value {
     json!({
         "name": component.manifest.name,
         "version": component.manifest.version,
-        "digest": format!("sha256:{}", component.digest),
+        "digest": component.digest.to_string(),
         "bytes": component.size,
         "compile_ms": u64::try_from(costs.compile.as_millis()).unwrap_or(u64::MAX),
         "instance_memory_bytes": costs.memory,

@@ -29,7 +29,7 @@ impl Arguments {
             place = out;
         }
         print(&format!(
-            "{}\n{} {}, {}, {} bytes, sha256:{}\n",
+            "{}\n{} {}, {}, {} bytes, {}\n",
             place.display(),
             component.manifest.name,
             component.manifest.version,

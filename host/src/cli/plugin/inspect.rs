@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{
-    CacheArgument, Outcome, load, load_service, print,
+    CacheArgument, Outcome, load, load_service,
+    piped::Piped,
+    print,
     registry::{self, RegistryArgument},
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The component: a file, or `oci://REGISTRY/NAME:TAG`
+    /// The component: a file, `oci://REGISTRY/NAME:TAG`, or `-` for standard input
     file: PathBuf,
     /// Tell which hooks this configuration of the plugin wants, a YAML or JSON file
     #[arg(long, value_name = "FILE")]
@@ -39,7 +41,10 @@ impl Arguments {
         let fetched =
             reference.map(|r| registry::fetch(&r, registry, cache.clone())).transpose()?;
         let artifact = fetched.as_ref().map(|(_, Fetched { artifact, .. })| artifact.to_string());
-        let file = fetched.as_ref().map_or(&file, |(_, fetched)| &fetched.file);
+        let piped = Piped::open(&file)?;
+        let piped = piped.as_ref().map(|piped| &piped.file);
+        let fetched = fetched.as_ref().map(|(_, fetched)| &fetched.file);
+        let file = fetched.or(piped).unwrap_or(&file);
         let told = match (is_service(file), &config) {
             (true, Some(_)) => {
                 return Err("a `wasi:http` component has no configuration and no hooks".into());
@@ -81,7 +86,7 @@ fn service_rows(
     let rows = [
         ("world", Some(component.world.to_string())),
         ("size", Some(format!("{} bytes", component.size))),
-        ("digest", Some(format!("sha256:{}", component.digest))),
+        ("digest", Some(component.digest.to_string())),
         ("artifact", artifact),
         ("imports", Some(component.surface.imports.join("\n"))),
         ("exports", Some(component.surface.exports.join("\n"))),
@@ -93,7 +98,7 @@ fn service_as_json(component: &ServiceComponent, artifact: Option<String>) -> Va
     let mut told = json!({
         "world": component.world.to_string(),
         "bytes": component.size,
-        "digest": format!("sha256:{}", component.digest),
+        "digest": component.digest.to_string(),
         "imports": component.surface.imports,
         "exports": component.surface.exports,
     });
@@ -116,7 +121,7 @@ fn as_text(component: &Component, hooks: Option<&[&str]>, artifact: Option<Strin
         ("world", component.world()),
         ("needs", list(&manifest.needs)),
         ("size", format!("{} bytes", component.size)),
-        ("digest", format!("sha256:{}", component.digest)),
+        ("digest", component.digest.to_string()),
         ("imports", component.surface.imports.join("\n")),
         ("exports", component.surface.exports.join("\n")),
         ("schema", pretty(&manifest.config_schema)),
@@ -147,7 +152,7 @@ fn as_json(component: &Component, hooks: Option<&[&str]>, artifact: Option<Strin
         "world": component.world(),
         "needs": manifest.needs,
         "bytes": component.size,
-        "digest": format!("sha256:{}", component.digest),
+        "digest": component.digest.to_string(),
         "imports": component.surface.imports,
         "exports": component.surface.exports,
         "config_schema": schema,

@@ -7,7 +7,8 @@ use super::{CacheArgument, Outcome, print};
 use crate::{
     cli::load_config,
     config::{self, Config, Fault, fault_lines},
-    registry::{Digest, Error, Fetched, Lock, Reference, Registries},
+    digest::Digest,
+    registry::{Error, Fetched, Lock, Reference, Registries},
     server,
 };
 

@@ -30,6 +30,7 @@ pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
         if address.port() != 0
             && let Some(first) = seen.insert(address, spot.at.clone())
         {
+            let first = spot.faults.named_place(&first);
             spot.key("address").fault(format!("is already the address of {first}"));
         }
         let redirect_to_https =

@@ -46,11 +46,13 @@ pub(super) fn check(spot: &Spot<'_>, file: &MatchFile) -> Option<Match> {
 }
 
 fn check_method(spot: &Spot<'_>, text: &str) -> Option<Method> {
-    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
     let method = Method::from_bytes(text.as_bytes()).ok();
     let hint = did_you_mean(text, KNOWN.into_iter());
     match method {
-        Some(Method::CONNECT) => spot.fault("a gateway does not serve CONNECT"),
+        Some(method @ (Method::CONNECT | Method::TRACE)) => {
+            spot.fault(format!("never matches: the gateway answers {method} with 405 itself"));
+        }
         Some(method) if KNOWN.contains(&text) || hint.is_empty() => return Some(method),
         Some(_) => spot.fault(format!("no method is called \"{text}\"{hint}")),
         None => spot.fault(format!("\"{text}\" is not a method")),

@@ -72,6 +72,7 @@ fn check_names(spot: &Spot<'_>, file: &File) {
             spot.key("name").fault("must not have control characters");
         }
         if let Some(first) = seen.insert(name, spot.at.clone()) {
+            let first = spot.faults.named_place(&first);
             spot.key("name").fault(format!("is already the name of {first}"));
         }
     }
@@ -113,8 +114,8 @@ fn check_conflicts(spot: &Spot<'_>, routes: &[Route]) {
         for (route, other) in [(first, second), (second, first)] {
             let path = route.at.key("match").key("path");
             let message = format!(
-                "matches the same requests as {} (\"{}\"), and neither is more specific",
-                other.at, other.name
+                "matches the same requests as {}, and neither is more specific",
+                spot.faults.named_place(&other.at)
             );
             spot.faults.push(&path, message);
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Writer, percent};
+use super::{Writer, percent, table};
 use crate::config::{
     ClientAuth, Listener, LogFormat, Protocol, Quarantine, Service, Source, TlsVersion, Upstream,
     UseLimits,
@@ -17,7 +17,7 @@ impl Writer<'_> {
             let pairs = tls.certificates.iter().map(|files| {
             json!({ "certificate": self.path(&files.certificate), "key": self.path(&files.key) })
         });
-            json!({
+            table(json!({
                 "certificates": pairs.collect::<Vec<_>>(),
                 "client_ca": tls.client_ca.as_deref().map(|ca| self.path(ca)),
                 "client_auth": match tls.client_auth {
@@ -29,18 +29,18 @@ impl Writer<'_> {
                     TlsVersion::V1_2 => "1.2",
                     TlsVersion::V1_3 => "1.3",
                 },
-            })
+            }))
         });
-        let redirect = listener.redirect_to_https.map_or(
-            json!(false),
-            |redirect| json!({ "port": redirect.port, "status": redirect.status.as_u16() }),
-        );
-        json!({
+        // Beside `tls` it cannot stand.
+        let redirect = listener
+            .redirect_to_https
+            .map(|redirect| json!({ "port": redirect.port, "status": redirect.status.as_u16() }));
+        table(json!({
             "address": listener.address.to_string(),
             "tls": tls,
             "redirect_to_https": redirect,
             "half_close": listener.half_close,
-        })
+        }))
     }
 
     pub(super) fn upstream(&self, upstream: &Upstream) -> Value {
@@ -51,15 +51,15 @@ impl Writer<'_> {
         });
         let tls = upstream.tls.as_ref().map(|tls| {
             let own = tls.client_certificate.as_ref();
-            json!({
+            table(json!({
                 "server_name": tls.server_name,
                 "ca": tls.ca.as_deref().map(|ca| self.path(ca)),
                 "certificate": own.map(|own| self.path(&own.certificate)),
                 "key": own.map(|own| self.path(&own.key)),
                 "verify": tls.verify,
-            })
+            }))
         });
-        json!({
+        table(json!({
             "endpoints": endpoints.collect::<Vec<_>>(),
             "protocol": match upstream.protocol {
                 Protocol::Http1 => "http1",
@@ -77,14 +77,14 @@ impl Writer<'_> {
                 "max_idle": upstream.keepalive_max_idle,
                 "idle": written_duration(upstream.keepalive_idle),
             },
-        })
+        }))
     }
 
     pub(super) fn service(&self, service: &Service) -> Value {
         let limits = &service.limits;
-        json!({
+        table(json!({
             "component": self.source(&service.component),
-            "grants": { "upstreams": service.upstreams },
+            "grants": table(json!({ "upstreams": service.upstreams })),
             "limits": {
                 "cpu": written_duration(limits.cpu),
                 "timeout": written_duration(limits.timeout),
@@ -94,7 +94,7 @@ impl Writer<'_> {
                 "calls": limits.calls,
                 "log_lines": limits.log_lines,
             },
-        })
+        }))
     }
 
     /// As the file may write it: from its own folder.
@@ -139,10 +139,10 @@ impl Writer<'_> {
             let to = log.path.as_deref().map_or_else(|| "stdout".into(), |path| self.path(path));
             json!({ "path": to, "format": "json", "sample": percent(log.sample) })
         });
-        json!({
+        table(json!({
             "log": { "level": telemetry.log_level, "format": format },
             "access_log": access_log,
-        })
+        }))
     }
 }
 

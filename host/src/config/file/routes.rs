@@ -44,7 +44,8 @@ pub(in crate::config) struct MatchFile {
     /// and `/static` too.
     #[schemars(required)]
     pub(in crate::config) path: Option<String>,
-    /// Default: every method. GET includes HEAD.
+    /// Default: every method. GET includes HEAD. CONNECT and TRACE are none: the gateway answers them
+    /// itself.
     #[schemars(length(min = 1))]
     pub(in crate::config) methods: Option<List<String>>,
     /// Conditions on header fields, by name.

@@ -4,10 +4,13 @@ use std::{num::NonZeroU32, time::Duration};
 
 use wasmtime::Result;
 
-use crate::plugin::{
-    bindings::tollgate::plugin::limits::{Decision, Host, LimitError, Quota},
-    limits::Rate,
-    state::State,
+use crate::{
+    digest::Digest,
+    plugin::{
+        bindings::tollgate::plugin::limits::{Decision, Host, LimitError, Quota},
+        limits::Rate,
+        state::State,
+    },
 };
 
 /// Longest key that is counted as it is, in bytes.
@@ -27,7 +30,8 @@ impl Host for State {
         let Some(rate) = rate(quota) else {
             return Ok(Err(LimitError::Unavailable("a quota and its window are above 0".into())));
         };
-        let key = if key.len() <= MAX_KEY { key } else { digest(&key) };
+        // A client cannot fill the memory with a few long ones.
+        let key = if key.len() <= MAX_KEY { key } else { Digest::of(key).into_hex() };
         let taken = self.buckets.take(&bucket, key, rate, cost);
         Ok(taken.map_err(|error| LimitError::Unavailable(error.to_string())).map(|decision| {
             Decision {
@@ -46,11 +50,6 @@ fn rate(quota: Quota) -> Option<Rate> {
     let window = NonZeroU32::new(quota.window_ms)?;
     let burst = quota.burst.map_or(Some(limit), NonZeroU32::new)?;
     Some(Rate { limit, window: Duration::from_millis(window.get().into()), burst })
-}
-
-/// Long keys count by their digest, so that a client cannot fill the memory with a few of them.
-fn digest(key: &str) -> String {
-    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes()))
 }
 
 /// Rounded up: whoever waits this long has waited long enough.

@@ -4,6 +4,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::{preview2::Preview2, preview3, version::Version};
 use crate::{
+    digest::Digest,
     disk::InUse,
     plugin::{
         cache::Compiled,
@@ -18,8 +19,8 @@ use crate::{
 /// A compiled `wasi:http` component, shared by all that use the same bytes.
 pub struct ServiceComponent {
     pub world: World,
-    /// Hex SHA-256 of the file.
-    pub digest: String,
+    /// Of the file.
+    pub digest: Digest,
     /// Bytes of the file.
     pub size: usize,
     pub surface: Surface,
@@ -58,7 +59,7 @@ pub(in crate::plugin) fn load(
     })?;
     let surface = Surface::of(&compiled, &services.engine);
     let traces = Traces::new(digest, bytes);
-    let (digest, size) = (digest.to_owned(), bytes.len());
+    let (digest, size) = (digest.clone(), bytes.len());
     Ok(ServiceComponent { world, digest, size, surface, version, traces, _kept: kept })
 }
 

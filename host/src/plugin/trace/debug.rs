@@ -89,13 +89,13 @@ fn modules(component: &[u8]) -> Vec<Module> {
         let Ok(payload) = payload else { break };
         match payload {
             Payload::Version { .. } => open.push(Module::default()),
-            Payload::CodeSectionStart { unchecked_range, .. } => {
+            Payload::CodeSectionStart { range, .. } => {
                 if let Some(module) = open.last_mut() {
-                    module.code = within(component, unchecked_range);
+                    module.code = within(component, range);
                 }
             }
             Payload::CustomSection(section) if section.name().starts_with(".debug_") => {
-                let end = section.data_offset() + section.data().len() as u64;
+                let end = section.data_offset() + section.data().len();
                 if let Some(module) = open.last_mut() {
                     let data = within(component, section.data_offset()..end);
                     module.sections.insert(section.name().to_owned(), data);
@@ -110,9 +110,6 @@ fn modules(component: &[u8]) -> Vec<Module> {
 }
 
 /// The range, or nothing where it is not one of the component.
-fn within(component: &[u8], range: Range<u64>) -> Range<usize> {
-    match (usize::try_from(range.start), usize::try_from(range.end)) {
-        (Ok(start), Ok(end)) if start <= end && end <= component.len() => start..end,
-        _ => 0..0,
-    }
+fn within(component: &[u8], range: Range<usize>) -> Range<usize> {
+    if range.start <= range.end && range.end <= component.len() { range } else { 0..0 }
 }

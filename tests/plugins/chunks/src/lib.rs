@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use tollgate_plugin::{
-    Config, Error, Outcome, Phases, Plugin, Reason, Refused, Request, log, plugin,
+    Config, Error, Need, Outcome, Phases, Plugin, Reason, Refused, Request, log, plugin,
 };
 
 /// What to do with the chunks of each body; `null`: nothing, and no chunks are wanted.
@@ -51,6 +51,8 @@ enum Act {
 
 #[plugin]
 impl Plugin for Chunks {
+    const NEEDS: &'static [Need] = &[Need::RequestBody, Need::ResponseBody];
+
     fn phases(&self) -> Phases {
         Phases::NONE
             .and_if(self.request.is_some(), Phases::REQUEST_CHUNKS)

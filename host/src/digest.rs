@@ -4,24 +4,28 @@ use std::{fmt, str::FromStr};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// A SHA-256, written `sha256:` and 64 hexadecimal digits. No other algorithm is in use at
+/// A SHA-256, written `sha256:` and 64 hexadecimal digits. No other algorithm is in use, here or at
 /// registries.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Digest(String);
+pub struct Digest(String);
 
 /// Why a text is no [`Digest`].
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a digest is `sha256:` and 64 hexadecimal digits in lower case")]
-pub(crate) struct BadDigest;
+pub struct BadDigest;
 
 impl Digest {
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(hex::encode(digest(&SHA256, bytes)))
+    pub(crate) fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(hex::encode(digest(&SHA256, bytes.as_ref())))
     }
 
     /// Without the algorithm's name.
     pub(crate) fn hex(&self) -> &str {
         &self.0
+    }
+
+    pub(crate) fn into_hex(self) -> String {
+        self.0
     }
 }
 

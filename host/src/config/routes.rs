@@ -1,0 +1,60 @@
+//! Which requests go where.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode, uri::Authority};
+
+use super::{pointer::Pointer, template::Template};
+use crate::router::Match;
+
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Unique; the label in logs and metrics.
+    pub name: String,
+    pub matching: Match,
+    /// Indices into [`Config::uses`](super::Config::uses), in chain order.
+    pub plugins: Vec<usize>,
+    pub action: Action,
+    /// The whole exchange, the response body included; `None`: no bound on the body, and
+    /// 60 s until the response head.
+    pub timeout: Option<Duration>,
+    pub at: Pointer,
+}
+
+/// How a route ends.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Forward(Forward),
+    /// An index into [`Config::services`](super::Config::services).
+    Component(usize),
+    /// Its plugins answer; 404 where none does.
+    Nothing,
+    Redirect {
+        status: StatusCode,
+        location: Template,
+    },
+    Respond {
+        status: StatusCode,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: String,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// A key of [`Config::upstreams`](super::Config::upstreams).
+    pub upstream: String,
+    pub path: PathRewrite,
+    /// The `host` that the upstream sees; `None`: the client's.
+    pub host: Option<Authority>,
+}
+
+#[derive(Clone, Debug)]
+pub enum PathRewrite {
+    /// As normalised.
+    Keep,
+    /// The path is replaced; the query stays.
+    Replace(Template),
+    /// The prefix is cut off where the path has it; what is left begins with `/`.
+    StripPrefix(String),
+}

@@ -1,0 +1,157 @@
+//! What of a configuration may be a secret: shown masked by whatever shows a configuration.
+
+mod described;
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use self::described::Described;
+use super::{
+    Route, Source,
+    document::Document,
+    pointer::{Pointer, Step},
+};
+use crate::router::{Match, ValueCondition};
+
+/// What stands where a secret was.
+pub(super) const MASK: &str = "***";
+
+/// The same for a regular expression, which must still be one.
+const MASKED_REGEX: &str = r"\*{3}";
+
+/// The schemas of plugins' configurations, by where their components come from.
+pub(crate) type Schemas = HashMap<Source, Value>;
+
+/// A plugin's configuration with its secrets masked. Where the schema says nothing of a value,
+/// every text is taken for one.
+pub(super) fn plugin_config(
+    document: &Document,
+    at: &Pointer,
+    config: &Value,
+    schema: Option<&Value>,
+) -> Value {
+    let schema = schema.map_or_else(Described::by_nobody, Described::by);
+    Walk { document }.value(at, config, Found { schema, ..Found::default() })
+}
+
+/// A route's conditions with those masked that only some clients know.
+pub(crate) fn shown_match(document: &Document, route: &Route) -> Match {
+    let mut shown = route.matching.clone();
+    let at = route.at.key("match");
+    for header in &mut shown.headers {
+        if is_secret(document, &at.key("headers"), header.name.as_str()) {
+            mask(&mut header.value);
+        }
+    }
+    for query in &mut shown.query {
+        if is_secret(document, &at.key("query"), &query.name) {
+            mask(&mut query.value);
+        }
+    }
+    shown
+}
+
+/// The value of a fixed response's header field, or the mask.
+pub(crate) fn shown_field(document: &Document, route: &Route, name: &str, value: &[u8]) -> String {
+    let at = route.at.key("respond").key("headers");
+    if is_secret(document, &at, name) {
+        return MASK.to_owned();
+    }
+    String::from_utf8_lossy(value).into_owned()
+}
+
+/// Whether the value with this name in the table at `at` may be one. Names of header fields are in
+/// lower case by now, whatever the file has.
+fn is_secret(document: &Document, at: &Pointer, name: &str) -> bool {
+    is_secret_name(name) || document.has_substituted_member(at, name)
+}
+
+fn mask(condition: &mut ValueCondition) {
+    let text = || MASK.to_owned();
+    match condition {
+        ValueCondition::Exact(exact) => *exact = text(),
+        ValueCondition::Prefix(prefix) => *prefix = text(),
+        ValueCondition::Regex(_) => {
+            *condition = ValueCondition::regex(MASKED_REGEX).expect("it is a regular expression");
+        }
+        ValueCondition::Present(_) => (),
+    }
+}
+
+/// Whether what is called so may be a secret.
+fn is_secret_name(name: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "passphrase",
+        "credential",
+        "authorization",
+        "cookie",
+        "key",
+        "signature",
+    ];
+    let name = name.to_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+/// A plugin's configuration, walked through beside its schema.
+struct Walk<'d> {
+    document: &'d Document,
+}
+
+/// What the way to a value says of it.
+#[derive(Clone, Default)]
+struct Found<'s> {
+    schema: Described<'s>,
+    /// A schema on the way says that it is a secret.
+    is_marked: bool,
+    /// A key on the way is called like one, and no schema since says that it is none.
+    is_named: bool,
+}
+
+impl<'s> Found<'s> {
+    /// What is below it, with a schema of its own.
+    fn below(&self, schema: Described<'s>, is_named: bool) -> Self {
+        let is_named = (is_named || self.is_named) && !schema.is_public();
+        let is_marked = self.is_marked || schema.is_secret();
+        Self { schema, is_marked, is_named }
+    }
+}
+
+impl Walk<'_> {
+    fn value(&self, at: &Pointer, value: &Value, found: Found<'_>) -> Value {
+        let is_secret = match value {
+            Value::String(_) => found.is_marked || found.is_named || !found.schema.is_known(),
+            // A number that is called like a secret is hardly one where a schema has a number.
+            Value::Bool(_) | Value::Number(_) => {
+                found.is_marked || (found.is_named && !found.schema.is_known())
+            }
+            Value::Null | Value::Array(_) | Value::Object(_) => false,
+        };
+        match value {
+            Value::Array(elements) => {
+                let elements = elements.iter().enumerate();
+                let shown = elements.map(|(index, element)| {
+                    let below = found.below(found.schema.element(index), false);
+                    self.value(&at.join(Step::Index(index)), element, below)
+                });
+                shown.collect()
+            }
+            Value::Object(members) => {
+                let shown = members.iter().map(|(key, member)| {
+                    let below = found.below(found.schema.member(key), is_secret_name(key));
+                    (key.clone(), self.value(&at.key(key), member, below))
+                });
+                Value::Object(shown.collect())
+            }
+            _ if is_secret || self.document.has_substituted(at) => MASK.into(),
+            shown => shown.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

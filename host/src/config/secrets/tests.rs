@@ -1,0 +1,87 @@
+use std::path::Path;
+
+use serde_json::json;
+
+use super::*;
+
+/// The configuration in YAML as it is shown, with the schema or without one.
+#[track_caller]
+fn check(config: &str, schema: Option<Value>, expected: Value) {
+    let (document, faults) = Document::parse(config, Path::new("t.yaml")).expect("YAML");
+    assert!(faults.is_empty(), "{faults:?}");
+    let at = Pointer::default();
+    let shown = plugin_config(&document, &at, &document.value(&at), schema.as_ref());
+    assert_eq!(shown, expected, "{config}");
+}
+
+#[test]
+fn without_a_schema_every_text_is_masked() {
+    check(
+        "{ word: a, list: [{ x: a, n: 5 }], is: true, none: null, pin_token: 5 }",
+        None,
+        json!({ "word": "***", "list": [{ "x": "***", "n": 5 }], "is": true, "none": null, "pin_token": "***" }),
+    );
+}
+
+#[test]
+fn with_a_schema_only_what_may_be_a_secret_is_masked() {
+    let schema = json!({
+        "properties": {
+            "word": { "type": "string" },
+            "api_token": { "type": "string" },
+            "max_keys": { "type": "integer" },
+            "pin": { "type": "integer", "writeOnly": true },
+            "entry": { "$ref": "#/$defs/Entry" },
+            "list": { "type": "array", "items": { "anyOf": [{ "type": "null" }, { "$ref": "#/$defs/Entry" }] } },
+            "hidden": { "type": "object", "writeOnly": true },
+            "keys": { "type": "array", "writeOnly": false, "items": { "$ref": "#/$defs/Entry" } },
+            "credentials": { "additionalProperties": { "type": "string" } },
+            "any": true,
+            "foreign": { "$ref": "https://example.org/schema" },
+        },
+        "$defs": { "Entry": { "properties": {
+            "name": { "type": "string" },
+            "word": { "type": "string", "format": "password" },
+            "next": { "$ref": "#/$defs/Entry" },
+        } } },
+    });
+    let config = r#"
+word: a
+api_token: b
+max_keys: 5
+pin: 5
+entry: { name: a, word: b, next: { name: a, word: b } }
+list: [{ name: a, word: b }]
+hidden: { deep: [b, 5] }
+keys: [{ name: a, word: b }, { name: "${NOT_SET:-b}" }]
+credentials: { user: b }
+any: b
+foreign: b
+unknown: b
+"#;
+    let entry = json!({ "name": "a", "word": "***" });
+    check(
+        config,
+        Some(schema),
+        json!({
+            "word": "a",
+            "api_token": "***",
+            "max_keys": 5,
+            "pin": "***",
+            "entry": { "name": "a", "word": "***", "next": entry },
+            "list": [entry],
+            "hidden": { "deep": ["***", "***"] },
+            "keys": [entry, { "name": "***" }],
+            "credentials": { "user": "***" },
+            "any": "***",
+            "foreign": "***",
+            "unknown": "***",
+        }),
+    );
+}
+
+#[test]
+fn numbers_that_were_substituted_are_masked_too() {
+    let schema = json!({ "additionalProperties": { "type": "integer" } });
+    check("{ a: '${NOT_SET:-5}', b: 5 }", Some(schema), json!({ "a": "***", "b": 5 }));
+}

@@ -1,0 +1,53 @@
+//! Listeners.
+
+use super::*;
+
+#[test]
+fn listeners_and_the_administration_server_are_safe() {
+    check_faults(
+        "listeners:
+  - { address: 127.0.0.1:80 }
+  - { address: 127.0.0.1:80, tls: { certificates: [{ certificate: a }], client_auth: optional } }
+  - { address: 127.0.0.1:0 }
+  - { address: 127.0.0.1:0, tls: {} }
+admin: { address: 0.0.0.0:9901 }
+",
+        &[
+            "tollgate.yaml:3:16: listeners[1].address: is already the address of listeners[0] (tollgate.yaml:2:5)",
+            "tollgate.yaml:3:52: listeners[1].tls.certificates[0]: `key` is missing",
+            "tollgate.yaml:3:86: listeners[1].tls.client_auth: needs `client_ca`",
+            "tollgate.yaml:5:34: listeners[3].tls: `certificates` is missing",
+            "tollgate.yaml:6:19: admin.address: is not a loopback address, so that `token` must be set",
+        ],
+    );
+}
+
+#[test]
+fn a_listener_that_redirects_is_a_cleartext_one() {
+    check_faults(
+        "listeners:
+  - address: 127.0.0.1:0
+    redirect_to_https: true
+    tls: { certificates: [{ certificate: a, key: b }] }
+  - { address: 127.0.0.1:0, redirect_to_https: { port: 0, status: 200 } }
+  - { address: 127.0.0.1:0, redirect_to_https: 443 }
+",
+        &[
+            "tollgate.yaml:3:5: listeners[0].redirect_to_https: cannot stand beside `tls`",
+            "tollgate.yaml:5:56: listeners[1].redirect_to_https.port: must be at least 1",
+            "tollgate.yaml:5:67: listeners[1].redirect_to_https.status: must be 301, 302, 303, 307 or 308",
+            "tollgate.yaml:6:48: listeners[2].redirect_to_https: must be `true`, `false` or `{ port: 443, status: 308 }`",
+        ],
+    );
+    let config = check_ok(
+        "listeners:
+  - { address: 127.0.0.1:0, redirect_to_https: true }
+  - { address: 127.0.0.1:0, redirect_to_https: { status: 301 } }
+  - { address: 127.0.0.1:0, redirect_to_https: false }
+",
+    );
+    let redirects: Vec<_> = config.listeners.iter().map(|l| l.redirect_to_https).collect();
+    let to = |status| Some(RedirectToHttps { port: 443, status });
+    let expected = [to(StatusCode::PERMANENT_REDIRECT), to(StatusCode::MOVED_PERMANENTLY), None];
+    assert_eq!(redirects, expected);
+}
