@@ -1,10 +1,16 @@
-//! What does a plugin cost? One warm hook, one in an instance of its own, and one fresh instance.
-//! Run `cargo xtask build` first, then `cargo bench -p tollgate --bench plugins`.
+//! What does a plugin cost, in time and in allocations of the host? One warm hook, one in an instance of
+//! its own, and one fresh instance. Run `cargo xtask build` first, then
+//! `cargo bench -p tollgate --bench plugins`.
 
 use std::{fs, path::PathBuf};
 
-use divan::{Bencher, counter::ItemsCount};
+use divan::{AllocProfiler, Bencher, counter::ItemsCount};
+use mimalloc::MiMalloc;
 use tollgate::bench::Bench;
+
+/// That of the program, and counted.
+#[global_allocator]
+static ALLOCATOR: AllocProfiler<MiMalloc> = AllocProfiler::new(MiMalloc);
 
 fn main() {
     divan::main();

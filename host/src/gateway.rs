@@ -81,6 +81,13 @@ pub(crate) struct Begun {
     wishes: Wishes,
 }
 
+impl Begun {
+    /// A view of the exchange that outlives it, for who checks what became of it.
+    pub(crate) fn view(&mut self) -> Exchange {
+        self.exchange.view()
+    }
+}
+
 /// What the connection asks for beside the request.
 #[derive(Default)]
 struct Wishes {

@@ -15,6 +15,7 @@ mod plugins;
 mod chunks;
 mod components;
 mod faults;
+mod limits;
 mod reload;
 mod registry;
 mod shutdown;

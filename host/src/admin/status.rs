@@ -1,6 +1,9 @@
 //! `GET /status`: what runs, as JSON.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Value, json};
 
@@ -58,6 +61,7 @@ fn route(route: &Route) -> Value {
 
 fn plugin(plugin: &Use) -> Value {
     let manifest = &plugin.component.manifest;
+    let errors = plugin.errors();
     json!({
         "name": plugin.name(),
         "plugin": manifest.name,
@@ -71,7 +75,8 @@ fn plugin(plugin: &Use) -> Value {
         "quarantine": plugin.quarantine().map(quarantine),
         "canary": plugin.canary().map(canary),
         "instances": plugin.instances(),
-        "errors": plugin.errors(),
+        "errors": errors.iter().map(|(_, count)| count).sum::<u64>(),
+        "errors_by_kind": errors.into_iter().collect::<BTreeMap<_, _>>(),
     })
 }
 

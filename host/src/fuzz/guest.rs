@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use self::{ends::Upstreams, script::Script};
 use crate::{
     config,
+    exchange::Exchange,
     gateway::Gateway,
     generation::{Builder, Generation},
     listener::Client,
@@ -31,6 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Instances of each use; also in the configuration below.
 const MAX_INSTANCES: usize = 4;
+
+/// Attributes of an exchange, and bytes of all together; also in the configuration below.
+const MAX_ATTRIBUTES: usize = 4;
+const MAX_ATTRIBUTE_BYTES: usize = 64;
 
 /// A gateway with two uses of the plugin `chaos`, and what stands around it.
 pub struct Guest {
@@ -89,7 +94,7 @@ impl Guest {
         self.builder.shared.resize(&generation.config);
         self.upstreams.answer(script);
         let gateway = Arc::new(Gateway::new(generation));
-        ends::ask(&gateway, &self.client, script).await;
+        let exchanges = ends::ask(&gateway, &self.client, script).await;
         worker::finish(Instant::now() + PATIENCE).await;
         let generation = gateway.current();
         let alive = || generation.uses.iter().map(|used| used.instances());
@@ -99,8 +104,17 @@ impl Guest {
         while alive().any(|alive| alive > 0) {
             tokio::task::yield_now().await;
         }
+        exchanges.iter().for_each(check_attributes);
         self.upstreams.check();
     }
+}
+
+/// Those that all hooks have set, the last one included.
+fn check_attributes(exchange: &Exchange) {
+    let attributes = exchange.attributes();
+    assert!(attributes.len() <= MAX_ATTRIBUTES, "{} attributes", attributes.len());
+    let bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!(bytes <= MAX_ATTRIBUTE_BYTES, "{bytes} bytes of attributes");
 }
 
 /// Small limits, so that a script reaches them.
@@ -136,8 +150,8 @@ plugins:
       max_body: 8KiB
       max_instances: {MAX_INSTANCES}
       calls: 4
-      attributes: 4
-      attribute_bytes: 64B
+      attributes: {MAX_ATTRIBUTES}
+      attribute_bytes: {MAX_ATTRIBUTE_BYTES}B
       series: 4
 routes:
   - name: one

@@ -17,7 +17,7 @@ use crate::{
     server::{self, Options},
 };
 
-/// What the bytes of a component begin with; other inputs are changes to a sound one.
+/// What the bytes of a component begin with; other inputs are changes to one that is known.
 const MAGIC: &[u8] = b"\0asm";
 
 /// Loads whatever it is given.
@@ -25,27 +25,27 @@ pub struct Loader {
     runtime: Runtime,
     builder: Builder,
     folder: TempDir,
-    /// Components that load, in the order of their names.
-    sound: Vec<Vec<u8>>,
+    /// Small components, in the order of their names.
+    known: Vec<Vec<u8>>,
 }
 
 impl Loader {
-    /// `plugins`: the folder with components that load.
+    /// `components`: a folder of small ones; what an input costs is to compile it.
     ///
     /// # Panics
     ///
     /// The machine cannot run the engine, or the folder has no components.
-    pub fn new(plugins: &Path) -> Self {
+    pub fn new(components: &Path) -> Self {
+        let known = files(components);
+        assert!(!known.is_empty(), "{} has no components", components.display());
         let folder = tempfile::tempdir().expect("a folder");
         let config = folder.path().join("tollgate.yaml");
         let options = Options { config, cache: None, offline: true, log: None };
-        let sound = components(plugins);
-        assert!(!sound.is_empty(), "{} has no components", plugins.display());
         Self {
             runtime: server::runtime().expect("a runtime"),
             builder: server::builder(&options).expect("the machine runs the engine"),
             folder,
-            sound,
+            known,
         }
     }
 
@@ -99,13 +99,13 @@ impl Loader {
         }
     }
 
-    /// The file to load: the input, or a sound component with other bytes at some places. Its first
+    /// The file to load: the input, or a known component with other bytes at some places. Its first
     /// byte says of which component, each four more where and which byte.
     fn bytes(&self, input: &[u8]) -> Vec<u8> {
         let (Some((which, edits)), false) = (input.split_first(), input.starts_with(MAGIC)) else {
             return input.to_vec();
         };
-        let mut bytes = self.sound[usize::from(*which) % self.sound.len()].clone();
+        let mut bytes = self.known[usize::from(*which) % self.known.len()].clone();
         for edit in edits.chunks_exact(4) {
             let at = u32::from_le_bytes([edit[0], edit[1], edit[2], 0]) as usize;
             let length = bytes.len();
@@ -115,7 +115,7 @@ impl Loader {
     }
 }
 
-fn components(folder: &Path) -> Vec<Vec<u8>> {
+fn files(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));

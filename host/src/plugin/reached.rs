@@ -15,6 +15,8 @@ pub(super) enum Limit {
     Calls,
     /// The attribute is not set.
     Attributes,
+    /// `too-large`, for a key or value.
+    Store,
 }
 
 /// The second of a use's latest line; what a client can bring about must not fill the log.
@@ -28,6 +30,7 @@ impl Limit {
             Self::Body => "max_body",
             Self::Calls => "calls",
             Self::Attributes => "attributes",
+            Self::Store => "store",
         }
     }
 }

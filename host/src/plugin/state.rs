@@ -241,10 +241,12 @@ impl ResourceLimiter for MemoryLimit {
         wanted: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if wanted > self.bytes {
-            return Err(wasmtime::Error::new(MemoryExceeded { wanted, limit: self.bytes }));
+        // Of all its memories: an instance may have several.
+        let held = self.held.saturating_add(wanted.saturating_sub(current));
+        if held > self.bytes {
+            return Err(wasmtime::Error::new(MemoryExceeded { wanted: held, limit: self.bytes }));
         }
-        self.held += wanted.saturating_sub(current);
+        self.held = held;
         Ok(true)
     }
 
@@ -276,6 +278,16 @@ mod tests {
         let mut state = state();
         let held = (0..).take_while(|_| state.table.push(()).is_ok()).count();
         assert_eq!(held, MAX_HANDLES);
+    }
+
+    #[test]
+    fn the_limit_of_memory_is_for_all_memories_of_an_instance_together() {
+        let mut limit = MemoryLimit { bytes: 100, table: 1, held: 0 };
+        let mut grows = |current, wanted| limit.memory_growing(current, wanted, None).is_ok();
+        assert!(grows(0, 60), "the first memory");
+        assert!(!grows(0, 60), "a second one");
+        assert!(grows(0, 20) && grows(60, 80));
+        assert!(!grows(80, 81));
     }
 
     #[test]

@@ -224,10 +224,11 @@ impl Use {
         (self.wants_chunks(Side::Response) && !grants.response_body).then_some("response_body")
     }
 
-    /// Hooks that failed, of any kind, since the process started.
-    pub(crate) fn errors(&self) -> u64 {
+    /// Hooks that failed since the process started, by the kind of failure; only kinds that there were.
+    pub(crate) fn errors(&self) -> Vec<(&'static str, u64)> {
         let count = |kind| self.metrics.errors.with_label_values(&[self.name(), kind]).get();
-        HookError::KINDS.into_iter().map(count).sum()
+        let counted = HookError::KINDS.into_iter().map(|kind| (kind, count(kind)));
+        counted.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Instances of all workers, idle and on loan.

@@ -103,7 +103,7 @@ impl Metrics {
             plugin_limits_reached: counters(
                 r,
                 "tollgate_plugin_limits_reached_total",
-                "Limits that plugins were told of: calls, bodies, attributes.",
+                "Limits that ended no hook: calls, bodies, attributes, values in stores.",
                 &["plugin", "limit"],
             )?,
             plugin_quarantined: gauges(

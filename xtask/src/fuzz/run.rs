@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Target, make};
+use super::{Target, make, seeds};
 use crate::command::Tool;
 use crate::workspace::Workspace;
 
@@ -23,7 +23,8 @@ const MAX_MEMORY: u32 = 4096;
 /// A target that is about to run.
 pub(super) struct Run {
     program: PathBuf,
-    plugins: PathBuf,
+    /// The components that the target needs.
+    components: PathBuf,
     target: Target,
     flags: Vec<String>,
 }
@@ -45,8 +46,11 @@ impl Run {
             format!("-rss_limit_mb={MAX_MEMORY}"),
             "-print_final_stats=1".to_owned(),
         ];
-        let plugins = workspace.target().join("test-plugins");
-        Self { program: program.to_owned(), plugins, target, flags }
+        let components = match target {
+            Target::Loader => seeds::components(workspace),
+            _ => workspace.target().join("test-plugins"),
+        };
+        Self { program: program.to_owned(), components, target, flags }
     }
 
     pub(super) fn seconds(mut self, seconds: u64) -> Self {
@@ -93,7 +97,7 @@ impl Run {
     fn tool(&self) -> Tool {
         Tool::new(&self.program)
             .env("TOLLGATE_FUZZ_TARGET", self.target.name())
-            .env("TOLLGATE_FUZZ_PLUGINS", &self.plugins)
+            .env("TOLLGATE_FUZZ_PLUGINS", &self.components)
             .env("RUST_BACKTRACE", "1")
             .args(&self.flags)
     }

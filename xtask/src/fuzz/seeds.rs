@@ -11,9 +11,6 @@ use crate::workspace::Workspace;
 /// At least as many as there are functions to call.
 const CALLS: u8 = 96;
 
-/// As many as there are components for tests.
-const COMPONENTS: u8 = 8;
-
 /// Paths, and patterns that they fit or do not fit.
 const PATHS: [&str; 6] = [
     "/a/%2e%2E/b/./c%2Fd//e?x\n/a/{id}\n/{*rest}",
@@ -29,7 +26,7 @@ pub(super) fn write(workspace: &Workspace, target: Target, folder: &Path) -> Res
     make_empty(folder)?;
     let seeds = match target {
         Target::HostFunctions => scripts(),
-        Target::Loader => components(workspace)?,
+        Target::Loader => changed_components(workspace)?,
         Target::Config => configurations(workspace)?,
         Target::Path => PATHS.map(|seed| seed.as_bytes().to_vec()).into(),
     };
@@ -53,18 +50,22 @@ fn scripts() -> Vec<Vec<u8>> {
     (0..CALLS).flat_map(|call| [1, 2, 3].map(|argument| script(call, argument))).collect()
 }
 
-/// Each component as it is and with one byte changed, beginnings of one, and what looks like one.
-fn components(workspace: &Workspace) -> Result<Vec<Vec<u8>>> {
+/// The folder of components that are as small as one of their kind can be: a whole plugin takes a
+/// hundred times as long to load.
+pub(super) fn components(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("fuzz/components")
+}
+
+/// Each component as it is, with one byte changed, and its beginnings.
+fn changed_components(workspace: &Workspace) -> Result<Vec<Vec<u8>>> {
     let mut seeds = Vec::new();
-    for component in 0..COMPONENTS {
-        seeds.push(vec![component]);
-        seeds.push(vec![component, 99, 1, 0, 0x41]);
+    for (index, file) in (0..).zip(files(&components(workspace), "wasm")?) {
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        seeds.push(vec![index]);
+        seeds.push(vec![index, 99, 1, 0, 0x41]);
+        seeds.extend([8, bytes.len() / 2, bytes.len() - 1].map(|length| bytes[..length].to_vec()));
+        seeds.push(bytes);
     }
-    seeds.push(b"\0asm\x0d\0\x01\0".to_vec());
-    seeds.push(b"\0asm\x01\0\0\0".to_vec());
-    let plugin = workspace.target().join("test-plugins/chaos.wasm");
-    let bytes = fs::read(&plugin).with_context(|| format!("cannot read {}", plugin.display()))?;
-    seeds.extend([512, 4096].map(|length| bytes.iter().take(length).copied().collect()));
     Ok(seeds)
 }
 

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::script::{ID, Script};
-use crate::{fuzz::wire, gateway::Gateway, listener::Client};
+use crate::{exchange::Exchange, fuzz::wire, gateway::Gateway, listener::Client};
 
 /// What the client asks for.
 pub(super) const HOST: &str = "api.example.com";
@@ -119,19 +119,27 @@ fn response(answer: &Answer) -> Response<Full<Bytes>> {
     response
 }
 
-/// Sends the script's request through the gateway, and reads the response to its end.
-pub(super) async fn ask(gateway: &Arc<Gateway>, client: &Arc<Client>, script: &Script<'_>) {
+/// Sends the script's request through the gateway, and reads the response to its end. Gives views of
+/// the exchanges that came of it.
+pub(super) async fn ask(
+    gateway: &Arc<Gateway>,
+    client: &Arc<Client>,
+    script: &Script<'_>,
+) -> Vec<Exchange> {
     let (near, far) = tokio::io::duplex(PIPE);
     let (gateway, client) = (Arc::clone(gateway), Arc::clone(client));
     let served = tokio::spawn(async move {
+        let views = Mutex::new(Vec::new());
         let service = service_fn(async |request| {
-            let begun = gateway.begin(request, Arc::clone(&client), None);
+            let mut begun = gateway.begin(request, Arc::clone(&client), None);
+            views.lock().push(begun.view());
             let response = Gateway::serve(begun).await;
             Ok::<_, Infallible>(response)
         });
         let serving = server::conn::http1::Builder::new();
         // How it ends is seen at the other end.
         let _ = serving.serve_connection(TokioIo::new(far), service).await;
+        views.into_inner()
     });
     let (mut sender, connection) =
         client::conn::http1::handshake(TokioIo::new(near)).await.expect("nothing is sent for it");
@@ -149,5 +157,5 @@ pub(super) async fn ask(gateway: &Arc<Gateway>, client: &Arc<Client>, script: &S
     drop(sender);
     let ended = connected.await.expect("no panic");
     assert!(!ended.is_err_and(|error| error.is_parse()), "the client cannot read the response");
-    served.await.expect("no panic");
+    served.await.expect("no panic")
 }

@@ -206,6 +206,7 @@ impl HostRequest for State {
             None => "only a chunk hook can hold bytes back".to_owned(),
             Some(view) if view.last => "nothing comes after the last chunk".to_owned(),
             Some(_) if bytes.len() as u64 > limit => {
+                self.reached(Limit::Body);
                 format!("at most {limit} bytes can be held back")
             }
             Some(view) => {

@@ -8,6 +8,7 @@ use wasmtime::Result;
 use crate::{
     plugin::{
         bindings::tollgate::plugin::store::{Host, StoreError},
+        reached::Limit,
         state::State,
     },
     store::{self, Store},
@@ -19,7 +20,7 @@ impl Host for State {
     async fn get(&mut self, store: String, key: String) -> Answer<Option<Vec<u8>>> {
         let Some(store) = self.store(&store) else { return Ok(Err(StoreError::NotGranted)) };
         let found = store.get(&key).await.map(|value| value.map(Vec::from));
-        Ok(found.map_err(store_error))
+        Ok(found.map_err(|error| self.store_error(error)))
     }
 
     async fn set(
@@ -30,7 +31,8 @@ impl Host for State {
         ttl_ms: Option<u32>,
     ) -> Answer<()> {
         let Some(store) = self.writable(&store) else { return Ok(Err(StoreError::NotGranted)) };
-        Ok(store.set(&key, Bytes::from(value), ttl(ttl_ms)).await.map_err(store_error))
+        let done = store.set(&key, Bytes::from(value), ttl(ttl_ms)).await;
+        Ok(done.map_err(|error| self.store_error(error)))
     }
 
     async fn add(
@@ -41,12 +43,14 @@ impl Host for State {
         ttl_ms: Option<u32>,
     ) -> Answer<bool> {
         let Some(store) = self.writable(&store) else { return Ok(Err(StoreError::NotGranted)) };
-        Ok(store.add(&key, Bytes::from(value), ttl(ttl_ms)).await.map_err(store_error))
+        let done = store.add(&key, Bytes::from(value), ttl(ttl_ms)).await;
+        Ok(done.map_err(|error| self.store_error(error)))
     }
 
     async fn delete(&mut self, store: String, key: String) -> Answer<()> {
         let Some(store) = self.writable(&store) else { return Ok(Err(StoreError::NotGranted)) };
-        Ok(store.delete(&key).await.map_err(store_error))
+        let done = store.delete(&key).await;
+        Ok(done.map_err(|error| self.store_error(error)))
     }
 
     async fn increment(
@@ -57,7 +61,8 @@ impl Host for State {
         ttl_ms: Option<u32>,
     ) -> Answer<i64> {
         let Some(store) = self.writable(&store) else { return Ok(Err(StoreError::NotGranted)) };
-        Ok(store.increment(&key, by, ttl(ttl_ms)).await.map_err(store_error))
+        let done = store.increment(&key, by, ttl(ttl_ms)).await;
+        Ok(done.map_err(|error| self.store_error(error)))
     }
 }
 
@@ -76,17 +81,21 @@ impl State {
         }
         self.store(name)
     }
+
+    /// As the guest is told of it; what is too large has reached a limit.
+    fn store_error(&self, error: store::StoreError) -> StoreError {
+        match error {
+            store::StoreError::TooLarge { limit } => {
+                self.reached(Limit::Store);
+                StoreError::TooLarge(limit)
+            }
+            store::StoreError::NotANumber | store::StoreError::Overflow => {
+                StoreError::Unavailable(error.to_string())
+            }
+        }
+    }
 }
 
 fn ttl(ttl_ms: Option<u32>) -> Option<Duration> {
     ttl_ms.map(|ms| Duration::from_millis(ms.into()))
-}
-
-fn store_error(error: store::StoreError) -> StoreError {
-    match error {
-        store::StoreError::TooLarge { limit } => StoreError::TooLarge(limit),
-        store::StoreError::NotANumber | store::StoreError::Overflow => {
-            StoreError::Unavailable(error.to_string())
-        }
-    }
 }

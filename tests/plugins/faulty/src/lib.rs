@@ -1,13 +1,11 @@
 //! Misbehaves in the way that its configuration names.
 
-use std::{hint::black_box, sync::OnceLock};
+mod fault;
 
-use tollgate_plugin::{
-    Config, Error, Outcome, Phases, Plugin, Request, Response, Verdict, crypto, log, plugin,
-};
+use tollgate_plugin::store::Store;
+use tollgate_plugin::{Config, Error, Outcome, Phases, Plugin, Request, Response, Verdict, plugin};
 
-/// Made before the hook, whose own time that would take.
-static DIGESTED: OnceLock<Vec<u8>> = OnceLock::new();
+use crate::fault::{Fault, Place};
 
 /// One fault, in one hook.
 #[derive(Config)]
@@ -18,6 +16,8 @@ struct Faulty {
     fault: Fault,
     /// Only for requests with this header.
     only_with: Option<String>,
+    /// In `configure`: only while the store has this key.
+    only_while: Option<String>,
 }
 
 #[derive(Clone, Copy, Config, Eq, PartialEq)]
@@ -25,29 +25,10 @@ struct Faulty {
 enum Hook {
     Configure,
     Request,
+    RequestChunk,
     Response,
+    ResponseChunk,
     Finish,
-}
-
-#[derive(Clone, Copy, Config, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Fault {
-    /// Runs for ever.
-    Loop,
-    /// Takes memory without end.
-    Allocate,
-    /// Calls itself without end.
-    Overflow,
-    /// Panics.
-    Panic,
-    /// Says that it has failed.
-    Fail,
-    /// Logs a thousand lines.
-    LogFlood,
-    /// Has the gateway digest much in one call.
-    Digest,
-    /// Keeps responses, each with a body that it has in its own memory only once.
-    Hoard,
 }
 
 #[plugin]
@@ -56,91 +37,90 @@ impl Plugin for Faulty {
 
     fn new(config: Self) -> Result<Self, Error> {
         if config.fault == Fault::Digest {
-            DIGESTED.get_or_init(|| vec![1; 32 << 20]);
+            fault::prepare_digest();
         }
-        if config.hook == Hook::Configure {
-            config.fault.happen()?;
+        if config.hook == Hook::Configure && config.is_time() {
+            config.fault.happen(Place::Configure)?;
         }
         Ok(config)
     }
 
     fn phases(&self) -> Phases {
         match self.hook {
+            // Whoever asks for the hook needs an instance.
+            Hook::Configure if self.only_while.is_some() => Phases::REQUEST,
             Hook::Configure => Phases::NONE,
             Hook::Request => Phases::REQUEST,
-            Hook::Response => Phases::REQUEST.and(Phases::RESPONSE),
-            Hook::Finish => Phases::REQUEST.and(Phases::FINISH),
+            Hook::RequestChunk => Phases::REQUEST_CHUNKS,
+            Hook::Response => Phases::RESPONSE,
+            Hook::ResponseChunk => Phases::RESPONSE_CHUNKS,
+            Hook::Finish => Phases::FINISH,
         }
     }
 
     fn on_request(&self, request: &mut Request) -> Result<Verdict, Error> {
-        self.reach(Hook::Request, request)?;
+        if self.is_meant(Hook::Request, request) {
+            self.fault.happen(Place::Request(request))?;
+        }
         Ok(Verdict::Next)
     }
 
-    fn on_response(&self, request: &mut Request, _: &mut Response) -> Result<(), Error> {
-        self.reach(Hook::Response, request)
+    fn on_request_chunk(
+        &self,
+        request: &mut Request,
+        chunk: Vec<u8>,
+        last: bool,
+    ) -> Result<Vec<u8>, Error> {
+        self.reach_chunk(Hook::RequestChunk, request, chunk, last)
+    }
+
+    fn on_response(&self, request: &mut Request, response: &mut Response) -> Result<(), Error> {
+        if self.is_meant(Hook::Response, request) {
+            self.fault.happen(Place::Response(request, response))?;
+        }
+        Ok(())
+    }
+
+    fn on_response_chunk(
+        &self,
+        request: &mut Request,
+        chunk: Vec<u8>,
+        last: bool,
+    ) -> Result<Vec<u8>, Error> {
+        self.reach_chunk(Hook::ResponseChunk, request, chunk, last)
     }
 
     fn on_finish(&self, request: &mut Request, _: &Outcome) {
-        // There is nobody left to tell.
-        let _ = self.reach(Hook::Finish, request);
+        if self.is_meant(Hook::Finish, request) {
+            // There is nobody left to tell.
+            let _ = self.fault.happen(Place::Finish(request));
+        }
     }
 }
 
 impl Faulty {
-    fn reach(&self, hook: Hook, request: &Request) -> Result<(), Error> {
-        let meant = self.only_with.as_ref().is_none_or(|name| request.header(name).is_some());
-        if self.hook == hook && meant { self.fault.happen() } else { Ok(()) }
+    fn is_time(&self) -> bool {
+        let has = |key: &String| Store::granted().get(key).is_ok_and(|value| value.is_some());
+        self.only_while.as_ref().is_none_or(has)
     }
-}
 
-impl Fault {
-    fn happen(self) -> Result<(), Error> {
-        match self {
-            Self::Loop => loop {
-                black_box(());
-            },
-            Self::Allocate => allocate(),
-            Self::Overflow => {
-                black_box(overflow(black_box(1)));
-            }
-            Self::Panic => panic!("a secret of the panic"),
-            Self::Fail => return Err(Error::new("a secret of the failure")),
-            Self::LogFlood => {
-                for line in 0..1000 {
-                    log!(Info, "flood {line}");
-                }
-            }
-            Self::Digest => {
-                black_box(crypto::sha256(DIGESTED.get_or_init(Vec::new)));
-            }
-            Self::Hoard => hoard()?,
+    fn is_meant(&self, hook: Hook, request: &Request) -> bool {
+        let has = |name: &String| request.header(name).is_some();
+        self.hook == hook && self.only_with.as_ref().is_none_or(has)
+    }
+
+    /// With the first chunk: the last one may be empty, and cannot be held back.
+    fn reach_chunk(
+        &self,
+        hook: Hook,
+        request: &mut Request,
+        chunk: Vec<u8>,
+        last: bool,
+    ) -> Result<Vec<u8>, Error> {
+        if last || !self.is_meant(hook, request) {
+            return Ok(chunk);
         }
-        Ok(())
+        let long = self.fault.happen(Place::Chunk(request))?;
+        Ok(if long.is_empty() { chunk } else { long })
     }
-}
-
-fn allocate() {
-    let mut taken = Vec::new();
-    loop {
-        taken.push(black_box(vec![1_u8; 1 << 20]));
-    }
-}
-
-fn hoard() -> Result<(), Error> {
-    let body = vec![b'x'; 4 << 20];
-    let mut kept = Vec::new();
-    for _ in 0..64 {
-        let mut response = Response::new(200);
-        response.set_body(&body)?;
-        kept.push(response);
-    }
-    Ok(())
-}
-
-/// Not a loop to the compiler: something is left to do after each call.
-#[expect(unconditional_recursion, reason = "this is the fault")]
-fn overflow(depth: u64) -> u64 {
-    black_box(overflow(black_box(depth + 1))) + depth
 }

@@ -1,0 +1,63 @@
+;; A plugin that wants its request hook and does nothing in it.
+(module
+  (import "tollgate:plugin/types@0.1.0" "[resource-drop]request" (func $drop-request (param i32)))
+  (import "tollgate:plugin/types@0.1.0" "[resource-drop]response" (func $drop-response (param i32)))
+  (memory (export "memory") 4)
+  ;; What comes in is put here, and forgotten with the end of the hook.
+  (global $heap (mut i32) (i32.const 4096))
+
+  (data (i32.const 0) "minimal")
+  (data (i32.const 32) "0.1.0")
+  (data (i32.const 64) "{}")
+  ;; The manifest: name, version, summary (the name again) and schema, and no needs.
+  (func (export "tollgate:plugin/filter@0.1.0#describe") (result i32)
+    (i32.store (i32.const 128) (i32.const 0))
+    (i32.store (i32.const 132) (i32.const 7))
+    (i32.store (i32.const 136) (i32.const 32))
+    (i32.store (i32.const 140) (i32.const 5))
+    (i32.store (i32.const 144) (i32.const 0))
+    (i32.store (i32.const 148) (i32.const 7))
+    (i32.store (i32.const 152) (i32.const 64))
+    (i32.store (i32.const 156) (i32.const 2))
+    (i32.const 128))
+
+  (func (export "tollgate:plugin/filter@0.1.0#configure") (param i32 i32) (result i32)
+    (i32.store (i32.const 256) (i32.const 0))
+    (i32.store (i32.const 260) (i32.const 1))
+    (i32.const 256))
+
+  ;; Every hook returns at 256, after a zero for "no error".
+  (func $done (param i32 i32) (result i32)
+    (global.set $heap (i32.const 4096))
+    (i32.store (i32.const 256) (i32.const 0))
+    (i32.store (i32.const 260) (local.get 0))
+    (i32.store (i32.const 264) (local.get 1))
+    (i32.const 256))
+  (func (export "tollgate:plugin/filter@0.1.0#on-request") (param i32) (result i32)
+    (call $drop-request (local.get 0))
+    (call $done (i32.const 0) (i32.const 0)))
+  (func (export "tollgate:plugin/filter@0.1.0#on-request-chunk")
+    (param i32 i32 i32 i32) (result i32)
+    (call $drop-request (local.get 0))
+    (call $done (local.get 1) (local.get 2)))
+  (func (export "tollgate:plugin/filter@0.1.0#on-response") (param i32 i32) (result i32)
+    (call $drop-request (local.get 0))
+    (call $drop-response (local.get 1))
+    (call $done (i32.const 0) (i32.const 0)))
+  (func (export "tollgate:plugin/filter@0.1.0#on-response-chunk")
+    (param i32 i32 i32 i32) (result i32)
+    (call $drop-request (local.get 0))
+    (call $done (local.get 1) (local.get 2)))
+  (func (export "tollgate:plugin/filter@0.1.0#on-finish")
+    (param i32 i32 i64 i64 i64 i32 i32 i32 i32 i32 i32)
+    (global.set $heap (i32.const 4096))
+    (call $drop-request (local.get 0)))
+
+  (func (export "cabi_realloc") (param i32 i32) (param $align i32) (param $size i32) (result i32)
+    (local $at i32)
+    (local.set $at
+      (i32.and
+        (i32.add (global.get $heap) (i32.sub (local.get $align) (i32.const 1)))
+        (i32.sub (i32.const 0) (local.get $align))))
+    (global.set $heap (i32.add (local.get $at) (local.get $size)))
+    (local.get $at)))
