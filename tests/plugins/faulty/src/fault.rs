@@ -83,7 +83,7 @@ impl Fault {
             Self::Panic => panic!("a secret of the panic"),
             Self::Fail => return Err(Error::new("a secret of the failure")),
             Self::LongChunk => return Ok(vec![b'x'; LONG]),
-            Self::Body => refused(is_too_long(&place))?,
+            Self::Body => refused(is_too_long(place))?,
             Self::Calls => call_twice()?,
             Self::Attributes => set_two(place)?,
             Self::LogFlood => (0..1000).for_each(|line| log!(Info, "flood {line}")),
@@ -130,7 +130,7 @@ fn overflow(depth: u64) -> u64 {
     black_box(overflow(black_box(depth + 1))) + depth
 }
 
-fn is_too_long(place: &Place<'_>) -> bool {
+fn is_too_long(place: Place<'_>) -> bool {
     match place {
         Place::Request(request) => matches!(request.body(), Err(BodyError::TooLarge(_))),
         Place::Response(_, response) => matches!(response.body(), Err(BodyError::TooLarge(_))),
