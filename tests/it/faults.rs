@@ -234,7 +234,7 @@ routes:
 #[tokio::test(flavor = "multi_thread")]
 async fn where_a_plugin_failed_is_told_once_and_every_failure_is_counted() {
     for (fault, kind, function) in
-        [("panic", "trapped", "faulty"), ("overflow", "stack", "faulty::overflow")]
+        [("panic", "trapped", "faulty"), ("overflow", "stack", "faulty::fault::overflow")]
     {
         let gateway = faulty("request", fault, LIMITS).await;
         for _ in 0..3 {
