@@ -55,10 +55,11 @@ pub(crate) fn shown_match(document: &Document, route: &Route) -> Match {
 /// The value of a fixed response's header field, or the mask.
 pub(crate) fn shown_field(document: &Document, route: &Route, name: &str, value: &[u8]) -> String {
     let at = route.at.key("respond").key("headers");
-    if is_secret(document, &at, name) {
+    let text = String::from_utf8_lossy(value);
+    if is_secret(document, &at, name) || is_credential(&text) {
         return MASK.to_owned();
     }
-    String::from_utf8_lossy(value).into_owned()
+    text.into_owned()
 }
 
 /// Whether the value with this name in the table at `at` may be one. Names of header fields are in
@@ -93,8 +94,18 @@ fn is_secret_name(name: &str) -> bool {
         "key",
         "signature",
     ];
+    /// Too short to look for within other words.
+    const WHOLE: [&str; 11] =
+        ["auth", "hmac", "jwt", "login", "otp", "pass", "private", "psk", "pwd", "session", "sig"];
     let name = name.to_lowercase();
     WORDS.iter().any(|word| name.contains(word))
+        || name.split(|c: char| !c.is_alphanumeric()).any(|part| WHOLE.contains(&part))
+}
+
+/// Whether a text is one that a client shows to be let in, whatever it is called (RFC 9110 §11.4).
+fn is_credential(text: &str) -> bool {
+    let scheme = text.split_once(' ').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    scheme.is_some_and(|scheme| ["basic", "bearer"].contains(&scheme.as_str()))
 }
 
 /// A plugin's configuration, walked through beside its schema.
@@ -124,7 +135,9 @@ impl<'s> Found<'s> {
 impl Walk<'_> {
     fn value(&self, at: &Pointer, value: &Value, found: Found<'_>) -> Value {
         let is_secret = match value {
-            Value::String(_) => found.is_marked || found.is_named || !found.schema.is_known(),
+            Value::String(text) => {
+                found.is_marked || found.is_named || !found.schema.is_known() || is_credential(text)
+            }
             // A number that is called like a secret is hardly one where a schema has a number.
             Value::Bool(_) | Value::Number(_) => {
                 found.is_marked || (found.is_named && !found.schema.is_known())

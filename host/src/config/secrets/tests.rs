@@ -85,3 +85,16 @@ fn numbers_that_were_substituted_are_masked_too() {
     let schema = json!({ "additionalProperties": { "type": "integer" } });
     check("{ a: '${NOT_SET:-5}', b: 5 }", Some(schema), json!({ "a": "***", "b": 5 }));
 }
+
+#[test]
+fn credentials_are_masked_by_short_names_and_by_what_they_say() {
+    let schema = json!({ "additionalProperties": { "type": "string" } });
+    check(
+        "{ x-auth: a, x-sig: a, x-session: a, author: a, design: a, x-custom: Bearer a, x-other: basic a, plain: bearer }",
+        Some(schema),
+        json!({
+            "x-auth": "***", "x-sig": "***", "x-session": "***", "author": "a", "design": "a",
+            "x-custom": "***", "x-other": "***", "plain": "bearer",
+        }),
+    );
+}
