@@ -5,7 +5,7 @@ mod connection;
 mod framing;
 mod handshake;
 mod io;
-mod reset;
+mod lookout;
 mod sockets;
 mod stream;
 pub(crate) mod tls;

@@ -1,7 +1,13 @@
 //! HTTP/1.1 clients that end their sending side before they have their answer.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tollgate_tests::{Gateway, Setup, Upstream, certs::Authority, raw::status, tls::Dial, wait};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
+use tollgate_tests::{
+    Gateway, RawClient, Setup, Upstream, certs::Authority, raw::status, tls::Dial, wait,
+};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -27,22 +33,37 @@ async fn before(upstream: &Upstream, half_close: bool, authority: &Authority) ->
     .await
 }
 
-async fn receives(upstream: &Upstream, requests: usize) {
-    wait::until(&format!("{requests} requests"), async || {
-        (upstream.requests() == requests).then_some(())
-    })
-    .await;
+/// A client in cleartext and one by TLS, whose `bytes` have reached the upstream as two requests.
+async fn ask(
+    gateway: &Gateway,
+    authority: &Authority,
+    upstream: &Upstream,
+    bytes: &str,
+) -> (RawClient, TlsStream<TcpStream>) {
+    let mut client = gateway.raw().await;
+    client.send(bytes).await;
+    let dial = Dial::new(authority, "gateway.test");
+    let mut secure = dial.connect(gateway.listener(1)).await.unwrap();
+    secure.write_all(bytes.as_bytes()).await.unwrap();
+    wait::until("two requests", async || (upstream.requests() == 2).then_some(())).await;
+    (client, secure)
+}
+
+/// Resets both clients' connections.
+fn reset(client: RawClient, secure: TlsStream<TcpStream>) {
+    for stream in [client.into_stream(), secure.into_inner().0] {
+        stream.set_zero_linger().unwrap();
+    }
 }
 
 /// A line of the access log for each of so many clients that left.
 async fn tells_of_gone(gateway: &Gateway, clients: usize) {
     wait::until("a line for each client", async || {
-        (gateway.output().lines().count() == clients).then_some(())
+        let output = gateway.output();
+        let gone = output.lines().filter(|line| line.contains("\"status\":499,"));
+        (gone.filter(|line| line.contains("the client left")).count() == clients).then_some(())
     })
     .await;
-    for line in gateway.output().lines() {
-        assert!(line.contains("\"status\":499,") && line.contains("the client left"), "{line}");
-    }
 }
 
 #[tokio::test]
@@ -50,14 +71,9 @@ async fn a_client_that_sends_no_more_gets_its_answer_where_it_may() {
     let (upstream, release) = Upstream::held().await;
     let authority = Authority::default();
     let gateway = before(&upstream, true, &authority).await;
-    let mut client = gateway.raw().await;
-    client.send(REQUEST).await;
+    let (mut client, mut secure) = ask(&gateway, &authority, &upstream, REQUEST).await;
     client.end().await;
-    let dial = Dial::new(&authority, "gateway.test");
-    let mut secure = dial.connect(gateway.listener(1)).await.unwrap();
-    secure.write_all(REQUEST.as_bytes()).await.unwrap();
     secure.shutdown().await.unwrap();
-    receives(&upstream, 2).await;
     release.notify_waiters();
     // Until the gateway closes, since nothing more can come.
     let reply = client.rest().await;
@@ -73,19 +89,59 @@ async fn a_client_that_sends_no_more_has_left_unless_it_may() {
     let (upstream, _release) = Upstream::held().await;
     let authority = Authority::default();
     let gateway = before(&upstream, false, &authority).await;
-    let mut client = gateway.raw().await;
-    client.send(REQUEST).await;
+    let (mut client, mut secure) = ask(&gateway, &authority, &upstream, REQUEST).await;
     client.end().await;
     assert_eq!(client.rest().await, "");
-    let dial = Dial::new(&authority, "gateway.test");
-    let mut secure = dial.connect(gateway.listener(1)).await.unwrap();
-    secure.write_all(REQUEST.as_bytes()).await.unwrap();
     secure.shutdown().await.unwrap();
     let mut reply = String::new();
     // It ends without a farewell, which is an error to the client.
     let _ = wait::within("the end", secure.read_to_string(&mut reply)).await;
     assert_eq!(reply, "");
     tells_of_gone(&gateway, 2).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_noticed_though_more_bytes_came_behind_its_request() {
+    for behind in ["\r\n", REQUEST] {
+        let (upstream, _release) = Upstream::held().await;
+        let authority = Authority::default();
+        let gateway = before(&upstream, false, &authority).await;
+        let bytes = format!("{REQUEST}{behind}");
+        let (mut client, mut secure) = ask(&gateway, &authority, &upstream, &bytes).await;
+        client.end().await;
+        secure.shutdown().await.unwrap();
+        tells_of_gone(&gateway, 2).await;
+        wait::until("the upstream is let go", async || (upstream.open() == 0).then_some(())).await;
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_resets_is_noticed_though_more_bytes_came_behind_its_request() {
+    for half_close in [false, true] {
+        let (upstream, _release) = Upstream::held().await;
+        let authority = Authority::default();
+        let gateway = before(&upstream, half_close, &authority).await;
+        let bytes = format!("{REQUEST}\r\n");
+        let (client, secure) = ask(&gateway, &authority, &upstream, &bytes).await;
+        reset(client, secure);
+        tells_of_gone(&gateway, 2).await;
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn requests_behind_each_other_are_answered_in_their_order() {
+    let upstream = Upstream::echo().await;
+    let gateway = before(&upstream, false, &Authority::default()).await;
+    let mut client = gateway.raw().await;
+    let second = REQUEST.replace("GET /", "GET /second");
+    client.send(format!("{REQUEST}{second}\r\n{REQUEST}")).await;
+    for second in [false, true, false] {
+        let reply = client.response().await;
+        assert!(status(&reply) == 200 && reply.contains("/second") == second, "{reply}");
+    }
     gateway.stop().await;
 }
 
@@ -120,17 +176,25 @@ async fn a_client_that_resets_its_connection_has_left_though_it_may_send_no_more
     let (upstream, _release) = Upstream::held().await;
     let authority = Authority::default();
     let gateway = before(&upstream, true, &authority).await;
-    let mut client = gateway.raw().await;
-    client.send(REQUEST).await;
-    let dial = Dial::new(&authority, "gateway.test");
-    let mut secure = dial.connect(gateway.listener(1)).await.unwrap();
-    secure.write_all(REQUEST.as_bytes()).await.unwrap();
-    receives(&upstream, 2).await;
-    let secure = secure.into_inner().0;
-    for stream in [client.into_stream(), secure] {
-        stream.set_zero_linger().unwrap();
-    }
+    let (client, secure) = ask(&gateway, &authority, &upstream, REQUEST).await;
+    reset(client, secure);
     tells_of_gone(&gateway, 2).await;
     wait::until("the upstream is let go", async || (upstream.open() == 0).then_some(())).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_resets_its_connection_after_its_end_has_left() {
+    let (upstream, _release) = Upstream::held().await;
+    let authority = Authority::default();
+    let gateway = before(&upstream, true, &authority).await;
+    let (mut client, mut secure) = ask(&gateway, &authority, &upstream, REQUEST).await;
+    client.end().await;
+    secure.shutdown().await.unwrap();
+    // Both ends have come by when a later request is answered on the same worker.
+    let refused = "TRACE / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    assert_eq!(status(&gateway.raw_exchange(refused).await), 405);
+    reset(client, secure);
+    tells_of_gone(&gateway, 2).await;
     gateway.stop().await;
 }

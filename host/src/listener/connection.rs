@@ -26,7 +26,7 @@ use super::{
     client::{Client, Slot},
     handshake::Handshakes,
     io::{Refusals, Watched},
-    reset::ClientStream,
+    lookout::ClientStream,
     stream::{Stream, Streams},
     tls,
     watch::{Active, Connection, Order, Watch},

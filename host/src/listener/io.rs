@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     framing::Framing,
-    reset::ClientStream,
+    lookout::{ClientStream, Lookout},
     watch::{Connection, Order},
 };
 use crate::{exchange, gateway::Gateway, problem};
@@ -29,8 +29,9 @@ pub(super) struct Watched<S> {
     framing: Framing,
     /// HTTP/2 was agreed on: no write is a bare HTTP/1.1 response, whatever comes.
     http2: bool,
-    /// The client may end its sending side before it has its answer.
-    half_close: bool,
+    lookout: Lookout,
+    /// The last read found nothing, so that the stream itself wakes its reader.
+    reads: bool,
     /// A problem response that is being written in place of the library's.
     problem: Bytes,
     timed_out: bool,
@@ -60,8 +61,8 @@ impl<S> Watched<S> {
         half_close: bool,
     ) -> Self {
         let (framing, problem) = (Framing::Preface(0), Bytes::new());
-        let timed_out = false;
-        Self { stream, connection, refusals, framing, http2, half_close, problem, timed_out }
+        let (lookout, reads, timed_out) = (Lookout::new(half_close), false, false);
+        Self { stream, connection, refusals, framing, http2, lookout, reads, problem, timed_out }
     }
 
     fn is_http2(&self) -> bool {
@@ -80,6 +81,7 @@ impl<S: ClientStream> AsyncRead for Watched<S> {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.reads = polled.is_pending();
         let read = &buffer.filled()[before..];
         if !read.is_empty() {
             let block = self.framing.read(read);
@@ -134,14 +136,13 @@ impl<S: ClientStream> Watched<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// While it answers a client that may have ended its sending side, the library reads nothing, and
-    /// so does not see that the client has reset the connection.
-    fn look_for_reset(&self, cx: &mut Context<'_>) -> io::Result<()> {
-        if !self.half_close || self.is_http2() || self.connection.is_between_exchanges() {
+    /// Fails once the client has left while it is answered and the library does not read.
+    fn look_out(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.reads || self.is_http2() || self.connection.is_between_exchanges() {
             return Ok(());
         }
-        match self.stream.poll_broken(cx) {
-            Poll::Ready(error) => Err(error),
+        match self.lookout.poll_left(self.stream.socket(), cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
             Poll::Pending => Ok(()),
         }
     }
@@ -189,7 +190,7 @@ impl<S: ClientStream> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.write_problem(cx))?;
-        self.look_for_reset(cx)?;
+        self.look_out(cx)?;
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         self.note(polled)
     }
