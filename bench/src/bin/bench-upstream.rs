@@ -180,7 +180,7 @@ fn answer(content_type: &str, body: &[u8]) -> Rc<[u8]> {
     [head.as_bytes(), body].concat().into()
 }
 
-/// A JSON document of 1,024 bytes.
+/// A JSON document of 1,024 bytes, with two members that an aggregate leaves out.
 fn order() -> String {
     let item = |n: usize| {
         format!(
@@ -192,7 +192,7 @@ fn order() -> String {
     };
     let items: Vec<_> = (0..8).map(item).collect();
     let start = format!(
-        r#"{{"id":"order-000042","status":"shipped","customer":{{"id":991,"name":"Jane Example","tier":"gold"}},"items":[{}],"total":412.75,"currency":"EUR","created_at":"2026-11-21T22:00:00Z","pad":""#,
+        r#"{{"id":"order-000042","status":"shipped","internal_note":"not for the client","customer":{{"id":991,"name":"Jane Example","email":"jane@example.com","tier":"gold"}},"items":[{}],"total":412.75,"currency":"EUR","created_at":"2026-11-21T22:00:00Z","pad":""#,
         items.join(",")
     );
     let pad = 1024usize.saturating_sub(start.len() + 2);
