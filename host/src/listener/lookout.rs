@@ -3,12 +3,13 @@
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd,
     task::{Context, Poll, ready},
 };
 
+use futures_util::FutureExt;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, unix::AsyncFd},
+    io::{AsyncRead, AsyncWrite, Interest},
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
@@ -33,47 +34,47 @@ impl ClientStream for TlsStream<TcpStream> {
 /// Looks at one connection's socket without reading from it.
 ///
 /// By a descriptor of its own, since it has to forget what is ready to be woken by what comes next:
-/// forgotten at the socket itself, bytes that wait would never be read.
+/// forgotten at the stream itself, bytes that wait would never be read.
 pub(super) struct Lookout {
     /// The end of the client's sending side is no leave; only a reset is.
     half_close: bool,
-    descriptor: Option<AsyncFd<OwnedFd>>,
+    twin: Option<TcpStream>,
 }
 
 impl Lookout {
     pub(super) fn new(half_close: bool) -> Self {
-        Self { half_close, descriptor: None }
+        Self { half_close, twin: None }
     }
 
     /// Waits until the client has left, whatever waits to be read before. The task that calls is
     /// woken by it.
     pub(super) fn poll_left(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+        let half_close = self.half_close;
+        // Linux tells the end of the other side as one of reading, a reset as one of writing, too.
+        let interest = if half_close { Interest::WRITABLE } else { Interest::READABLE };
         // Without a descriptor to spare, writing will tell.
-        let Ok(descriptor) = self.descriptor(socket) else { return Poll::Pending };
+        let Ok(twin) = self.twin(socket) else { return Poll::Pending };
         loop {
-            // Linux tells the end of the other side as one of reading, a reset as one of writing, too.
-            let polled = match self.half_close {
-                false => descriptor.poll_read_ready(cx),
-                true => descriptor.poll_write_ready(cx),
+            let polled = match half_close {
+                false => twin.poll_read_ready(cx),
+                true => twin.poll_write_ready(cx),
             };
-            let Ok(mut guard) = ready!(polled) else { return Poll::Pending };
-            let ready = guard.ready();
-            if ready.is_write_closed() || (ready.is_read_closed() && !self.half_close) {
+            // That of a runtime that ends.
+            let Ok(()) = ready!(polled) else { return Poll::Pending };
+            let Some(Ok(ready)) = twin.ready(interest).now_or_never() else { continue };
+            if ready.is_write_closed() || (ready.is_read_closed() && !half_close) {
                 return Poll::Ready(());
             }
-            guard.clear_ready();
+            let forget = || io::Result::<()>::Err(io::ErrorKind::WouldBlock.into());
+            let _ = twin.try_io(interest, forget);
         }
     }
 
-    fn descriptor(&mut self, socket: &TcpStream) -> io::Result<&AsyncFd<OwnedFd>> {
-        let descriptor = match self.descriptor.take() {
-            Some(descriptor) => descriptor,
-            None => {
-                let interest =
-                    if self.half_close { Interest::WRITABLE } else { Interest::READABLE };
-                AsyncFd::with_interest(socket.as_fd().try_clone_to_owned()?, interest)?
-            }
+    fn twin(&mut self, socket: &TcpStream) -> io::Result<&TcpStream> {
+        let twin = match self.twin.take() {
+            Some(twin) => twin,
+            None => TcpStream::from_std(socket.as_fd().try_clone_to_owned()?.into())?,
         };
-        Ok(self.descriptor.insert(descriptor))
+        Ok(self.twin.insert(twin))
     }
 }
