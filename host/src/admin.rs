@@ -248,9 +248,15 @@ impl Endpoints {
     fn is_authorized(&self, request: &Request<Incoming>) -> bool {
         let Some(Secret(token)) = &self.token else { return true };
         let given = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let given = given.and_then(|given| given.strip_prefix(b"Bearer ")).unwrap_or_default();
+        let given = given.and_then(bearer_token).unwrap_or_default();
         aws_lc_rs::constant_time::verify_slices_are_equal(given, token.as_bytes()).is_ok()
     }
+}
+
+/// The token of `Bearer TOKEN`; the scheme is in any case (RFC 9110 §11.1).
+fn bearer_token(credentials: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = credentials.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
 }
 
 /// What plugins have at this moment; several uses can have one name.

@@ -169,6 +169,11 @@ fn print(text: &str) -> Outcome {
 /// The configuration in a file, or all that is wrong with it.
 fn load_config(path: &Path) -> Result<Config, String> {
     check_exists(path)?;
+    read_config(path)
+}
+
+/// The same of a file that is known to be there.
+fn read_config(path: &Path) -> Result<Config, String> {
     config::load(path).map_err(|faults| fault_lines(&faults))
 }
 
@@ -181,4 +186,9 @@ fn check_exists(config: &Path) -> Outcome {
         "{}: there is no such file; name the configuration by `--config FILE` or TOLLGATE_CONFIG",
         config.display()
     ))
+}
+
+/// `1 route`, `2 routes`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -65,7 +65,8 @@ pub(crate) use self::{
     effective::{Secrets, effective},
     fault::{lines as fault_lines, sort as sort_faults},
     plugin_config::names_any,
-    secrets::{Schemas, shown_field, shown_match},
+    pointer::written_key,
+    secrets::{Schemas, is_mask, may_be_same, shown_field, shown_match, without_passwords},
     substitute::escape,
     units::written_size,
 };

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    config::{Config, Schemas, Secrets, effective},
+    config::{Config, Schemas, Secrets, effective, may_be_same, written_key},
     reload,
 };
 
@@ -29,9 +29,24 @@ struct Both<'v> {
     shown: &'v Value,
 }
 
+/// What two configurations have otherwise.
+#[derive(Default)]
+pub(crate) struct Differences {
+    /// A line for each; empty where they say the same.
+    pub(crate) text: String,
+    /// Values that are masked in either: whether they say the same nobody can tell.
+    pub(crate) masked: usize,
+}
+
+/// What is found while two values are walked through side by side.
+#[derive(Default)]
+struct Found {
+    lines: Vec<String>,
+    masked: usize,
+}
+
 /// Tells what is added, removed and changed from `old` to `new`, and what of it needs a restart.
-/// `None`: they say the same.
-pub(crate) fn diff(old: &Config, new: &Config) -> Option<String> {
+pub(crate) fn diff(old: &Config, new: &Config) -> Differences {
     // Components are not looked at, so nothing is known of the configurations of plugins.
     let none = Schemas::new();
     let shown = Secrets::Masked(&none);
@@ -39,44 +54,51 @@ pub(crate) fn diff(old: &Config, new: &Config) -> Option<String> {
     let ((old_plain, old_shown), (new_plain, new_shown)) = (written(old), written(new));
     let old_whole = Both { plain: &old_plain, shown: &old_shown };
     let new_whole = Both { plain: &new_plain, shown: &new_shown };
-    let mut text = String::new();
+    let mut differences = Differences::default();
     for (part, key) in NAMED {
         let (old, new) = (old_whole.member(part), new_whole.member(part));
-        tell_named(&mut text, part, &named(old, key), &named(new, key));
+        tell_named(&mut differences, part, &named(old, key), &named(new, key));
     }
-    let mut lines = Vec::new();
+    let mut found = Found::default();
     for part in old_whole.keys().union(&new_whole.keys()) {
         if !NAMED.iter().any(|(named, _)| named == part) {
             let (old, new) = (old_whole.member(part), new_whole.member(part));
-            changes((*part).to_owned(), old, new, &mut lines);
+            found.changes((*part).to_owned(), old, new);
         }
     }
-    for line in lines {
-        line_of(&mut text, "~", &line);
+    let Differences { text, masked } = &mut differences;
+    *masked += found.masked;
+    for line in &found.lines {
+        line_of(text, "~", line);
     }
-    for at in reload::fixed_at_start(old, new) {
-        line_of(&mut text, "!", &format!("{at} cannot change while a gateway runs: restart it"));
+    // Where nothing of it is told, it is the token that is masked.
+    let is_told = |part: &str| part != "admin" || found.lines.iter().any(|l| l.starts_with(part));
+    for at in reload::fixed_at_start(old, new).iter().map(ToString::to_string) {
+        if is_told(&at) {
+            line_of(text, "!", &format!("{at} cannot change while a gateway runs: restart it"));
+        }
     }
-    (!text.is_empty()).then_some(text)
+    differences
 }
 
 fn tell_named(
-    text: &mut String,
+    differences: &mut Differences,
     part: &str,
     old: &BTreeMap<&str, Both<'_>>,
     new: &BTreeMap<&str, Both<'_>>,
 ) {
     let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let Differences { text, masked } = differences;
     for name in names {
         match (old.get(name), new.get(name)) {
             (Some(old), Some(new)) => {
-                let mut lines = Vec::new();
-                changes(String::new(), *old, *new, &mut lines);
-                if lines.is_empty() {
-                    continue;
+                let mut found = Found::default();
+                found.changes(String::new(), *old, *new);
+                *masked += found.masked;
+                if !found.lines.is_empty() {
+                    line_of(text, "~", &format!("{part} {name}"));
                 }
-                line_of(text, "~", &format!("{part} {name}"));
-                for line in lines {
+                for line in found.lines {
                     line_of(text, " ", &format!("  {line}"));
                 }
             }
@@ -87,26 +109,33 @@ fn tell_named(
     }
 }
 
-/// One line for each value that is not the same, with the way to it.
-fn changes(at: String, old: Both<'_>, new: Both<'_>, lines: &mut Vec<String>) {
-    if old.plain == new.plain {
-        return;
-    }
-    let way = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
-    match (old.plain, new.plain) {
-        // What is absent is as good as empty.
-        (Value::Object(_) | Value::Null, Value::Object(_)) | (Value::Object(_), Value::Null) => {
-            for key in old.keys().union(&new.keys()) {
-                changes(way(key), old.member(key), new.member(key), lines);
+impl Found {
+    /// One line for each value that is not the same, with the way to it.
+    fn changes(&mut self, at: String, old: Both<'_>, new: Both<'_>) {
+        let way = |key: &str| {
+            let key = written_key(key);
+            if at.is_empty() { key.into_owned() } else { format!("{at}.{key}") }
+        };
+        match (old.plain, new.plain) {
+            // What is absent is as good as empty.
+            (Value::Object(_) | Value::Null, Value::Object(_))
+            | (Value::Object(_), Value::Null) => {
+                for key in old.keys().union(&new.keys()) {
+                    self.changes(way(key), old.member(key), new.member(key));
+                }
             }
-        }
-        (Value::Array(_) | Value::Null, Value::Array(_)) | (Value::Array(_), Value::Null) => {
-            for index in 0..old.len().max(new.len()) {
-                changes(format!("{at}[{index}]"), old.element(index), new.element(index), lines);
+            (Value::Array(_) | Value::Null, Value::Array(_)) | (Value::Array(_), Value::Null) => {
+                for index in 0..old.len().max(new.len()) {
+                    self.changes(format!("{at}[{index}]"), old.element(index), new.element(index));
+                }
             }
+            (old, new) if may_be_same(old, new) => self.masked += 1,
+            (old, new) if old == new => (),
+            _ if old.shown == new.shown => {
+                self.lines.push(format!("{at}: another {}", shown(new.shown)));
+            }
+            _ => self.lines.push(format!("{at}: {} -> {}", shown(old.shown), shown(new.shown))),
         }
-        _ if old.shown == new.shown => lines.push(format!("{at}: another {}", shown(new.shown))),
-        _ => lines.push(format!("{at}: {} -> {}", shown(old.shown), shown(new.shown))),
     }
 }
 
@@ -178,7 +207,8 @@ routes:
             crate::config::parse(text, Path::new(path)).expect("a valid file")
         };
         let told = diff(&parse(OLD, "old/t.yaml"), &parse(new, "new/t.yaml"));
-        assert_eq!(told.as_deref(), expected, "\n{}", told.as_deref().unwrap_or_default());
+        assert_eq!(told.text, expected.unwrap_or_default(), "\n{}", told.text);
+        assert_eq!(told.masked, 0);
     }
 
     #[test]
@@ -230,6 +260,35 @@ routes:
 ",
             ),
         );
+    }
+
+    #[test]
+    fn what_is_masked_is_not_compared_and_counted() {
+        let old = OLD.replace(
+            "{ body: secret }",
+            "{ body: secret, headers: { x-a: 'https://u:secret@h/' } }",
+        ) + "admin: { address: 127.0.0.1:9901, token: hunter2 }\n";
+        let parse =
+            |text: &str| crate::config::parse(text, Path::new("etc/t.yaml")).expect("a valid file");
+        let old = parse(&old);
+        let shown = effective(&old, Secrets::Masked(&Schemas::new())).to_string();
+        assert!(!shown.contains("secret"), "{shown}");
+        for (one, other) in [(&old, &parse(&shown)), (&parse(&shown), &old)] {
+            let told = diff(one, other);
+            // The token, a header of a condition, one of an answer, its body, a plugin's word.
+            assert_eq!((told.text.as_str(), told.masked), ("", 5));
+        }
+        let told = diff(&old, &parse(&shown.replace("u:***@h", "u:***@i").replace("9901", "9902")));
+        assert_eq!(told.masked, 4);
+        let expected = "~ routes b
+    respond.headers.x-a: https://u:***@h/ -> https://u:***@i/
+~ admin.address: 127.0.0.1:9901 -> 127.0.0.1:9902
+! admin cannot change while a gateway runs: restart it
+";
+        assert_eq!(told.text, expected);
+        let without = parse(&shown.replace(",\"token\":\"***\"", ""));
+        let told = diff(&without, &old).text;
+        assert!(told.starts_with("~ admin.token: none -> ***\n! admin"), "{told}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! From the JSON of a use to a plugin, and from a plugin to its manifest.
 
+use std::borrow::Cow;
+
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -114,11 +116,18 @@ fn line(way: &[Step], reason: &str) -> String {
     for step in way {
         match step {
             Step::Index(index) => text.push_str(&format!("[{index}]")),
-            Step::Key(key) if text.is_empty() => text.push_str(key),
-            Step::Key(key) => text.push_str(&format!(".{key}")),
+            Step::Key(key) if text.is_empty() => text.push_str(&written(key)),
+            Step::Key(key) => text.push_str(&format!(".{}", written(key))),
         }
     }
     if text.is_empty() { reason.to_owned() } else { format!("{text}: {reason}") }
+}
+
+/// In quotes where it could be read otherwise, as the gateway writes keys.
+fn written(key: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_bare = !key.is_empty() && key.chars().all(is_plain);
+    if is_bare { key.into() } else { format!("{key:?}").into() }
 }
 
 /// The path as far as there are such values: an enum's variant may be no key.
@@ -224,7 +233,7 @@ mod tests {
                 { "target": "/{", "how": { "within": "5" } },
                 { "target": "/", "hwo": "plain" },
                 { "how": "fast" }
-            ], "x": 1 }"#,
+            ], "x": 1, "y/z": 1 }"#,
             &[
                 "calls[0].how.within: `5` is not a length",
                 "calls[0].target: ",
@@ -235,6 +244,7 @@ mod tests {
                 "headers[2]: ",
                 "wait: `soon` is not a length",
                 "x: unknown field `x`",
+                "\"y/z\": unknown field `y/z`",
             ],
         );
     }

@@ -53,7 +53,10 @@ async fn changes_of_state_need_the_token_where_there_is_one() {
         assert_eq!(reply.status, 401, "{fields:?}");
         assert!(reply.header("www-authenticate").starts_with("Bearer"));
     }
-    assert_eq!(reload(&[("authorization", "Bearer secret")]).await.status, 200);
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let credentials = format!("{scheme} secret");
+        assert_eq!(reload(&[("authorization", &credentials)]).await.status, 200, "{scheme}");
+    }
     gateway.stop().await;
 }
 
@@ -113,6 +116,53 @@ routes:
     assert_eq!(ran.code, 0, "{ran:?}\n{}", told.text());
     let ran = tollgate(&["diff", "tollgate.yaml", "again.yaml"]);
     assert_eq!((ran.code, &*ran.stdout), (0, "no differences\n"), "{}", told.text());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_effective_configuration_validates_where_secrets_are_masked_too() {
+    let config = "admin: { address: '127.0.0.1:0', token: hunter2-token }
+upstreams: { users: { endpoints: ['127.0.0.1:9'] } }
+plugins:
+  jwt: { component: jwt, config: { keys: [
+    { kid: one, algorithm: HS256, secret: hunter2-hunter2-hunter2-hunter2-hunter2 },
+    { kid: two, algorithm: HS256, secret_base64url: aHVudGVyMi1odW50ZXIyLWh1bnRlcjItaHVudGVyMi1odW50ZXIy },
+    { kid: three, jwk: { kty: oct, alg: HS256, k: aHVudGVyMi1odW50ZXIyLWh1bnRlcjItaHVudGVyMi1odW50ZXIy } }] } }
+  keys: { component: api-key, config: { keys: [{ sha256: '${DIGEST:-HEX}', consumer: me }, { sha256: OTHER, consumer: you }] } }
+routes:
+  - { match: { path: / }, plugins: [jwt, keys], upstream: users }
+"
+    .replace("HEX", &"a".repeat(64))
+    .replace("OTHER", &"b".repeat(64));
+    let setup = tollgate_tests::Setup::new(&config).plugin("jwt").plugin("api-key");
+    let gateway = setup.start().await;
+    let fields = [("host", "localhost"), ("authorization", "Bearer hunter2-token")];
+    let told = client::get(gateway.admin_address(), "/config", &fields).await;
+    for secret in ["hunter2", "aHVudGVy", &"a".repeat(64)] {
+        assert!(!told.text().contains(secret), "{secret}: {}", told.text());
+    }
+    let plugins = &told.json()["plugins"];
+    let keys = &plugins["jwt"]["config"]["keys"];
+    assert_eq!(keys[0], serde_json::json!({ "algorithm": "HS256", "kid": "one", "secret": "***" }));
+    assert_eq!(keys[2]["jwk"], serde_json::json!({ "kty": "oct", "alg": "HS256", "k": "***" }));
+    let keys = &plugins["keys"]["config"]["keys"];
+    assert_eq!(keys[0], serde_json::json!({ "consumer": "me", "sha256": "***" }));
+    assert_eq!(keys[1]["sha256"], "b".repeat(64));
+    gateway.write_file("again.yaml", told.text());
+    let tollgate =
+        |arguments: &[&str]| tollgate_tests::process::tollgate(gateway.folder(), arguments);
+    let ran = tollgate(&["validate", "-c", "again.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}\n{}", told.text());
+    let warning = "is masked, so it was not checked; a gateway does not start with it";
+    assert_eq!(ran.stdout.matches(warning).count(), 4, "{ran:?}");
+    // The keys and the token; what is wrong beside a mask is still told.
+    let ran = tollgate(&["diff", "tollgate.yaml", "again.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.stdout, "no differences\n5 masked values (`***`) not compared\n");
+    gateway.write_file("again.yaml", told.text().replace("HS256", "RS256"));
+    let ran = tollgate(&["validate", "-c", "again.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("keys[2].jwk: "), "{ran:?}");
     gateway.stop().await;
 }
 

@@ -272,7 +272,8 @@ fn diff_tells_what_another_configuration_would_change() {
     std::fs::write(here.path().join("new.yaml"), "listeners: 5\n").unwrap();
     let ran = tollgate(here.path(), &["diff", "none.yaml", "new.yaml"]);
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.stderr.contains("none.yaml: there is no such file"), "{ran:?}");
+    let missing = "none.yaml: there is no such file; it was given as OLD\n";
+    assert!(ran.stderr.contains(missing), "{ran:?}");
     assert!(ran.stderr.contains("new.yaml:1:12: listeners: must be a list"), "{ran:?}");
 }
 

@@ -7,6 +7,8 @@ use http::HeaderMap;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use crate::config::written_key;
+
 use super::{
     file::{CallOut, Expect, RequestOut, ResponseOut, VerdictOf, Wanted},
     message,
@@ -56,12 +58,20 @@ pub(super) fn compare(expect: &Expect, observed: &Observed) -> Vec<Difference> {
     for (store, entries) in &expect.stores {
         for (key, expected) in entries {
             let there = observed.stored.get(&(store.clone(), key.clone()));
-            found.option(&format!("stores.{store}.{key}"), Some(expected), there);
+            found.option(
+                &format!("stores.{}.{}", written_key(store), written_key(key)),
+                Some(expected),
+                there,
+            );
         }
     }
     for (name, expected) in &expect.attributes {
         let there = observed.attributes.iter().find(|(known, _)| known == name);
-        found.option(&format!("attributes.{name}"), Some(expected), there.map(|(_, value)| value));
+        found.option(
+            &format!("attributes.{}", written_key(name)),
+            Some(expected),
+            there.map(|(_, value)| value),
+        );
     }
     found.0
 }

@@ -1,12 +1,19 @@
 //! `tollgate diff`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use super::{complain, load_config, print};
-use crate::diff::diff;
+use super::{complain, count, print, read_config};
+use crate::{
+    config::Config,
+    diff::{Differences, diff},
+};
 
 const LINES: &str = "Lines begin with `+` (added), `-` (removed), `~` (changed) or `!` (needs a restart). Components are
-told by their names: whether their files have changed is not looked at. Secrets are not shown.
+told by their names: whether their files have changed is not looked at. Secrets are not shown,
+and values that are masked in either file (`***`, as GET /config has them) are not compared.
 Exit codes, as those of diff(1): 0 no difference, 1 differences, 2 a fault or failure.";
 
 /// There are differences.
@@ -27,8 +34,13 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> ExitCode {
         let told = self.differences().and_then(|differences| {
-            print(differences.as_deref().unwrap_or("no differences\n"))?;
-            Ok(differences.is_some())
+            let Differences { text, masked } = &differences;
+            print(if text.is_empty() { "no differences\n" } else { text })?;
+            if *masked > 0 {
+                let values = count(*masked, "masked value");
+                print(&format!("{values} (`***`) not compared\n"))?;
+            }
+            Ok(!text.is_empty())
         });
         match told {
             Ok(false) => ExitCode::SUCCESS,
@@ -40,11 +52,20 @@ impl Arguments {
         }
     }
 
-    fn differences(&self) -> Result<Option<String>, String> {
-        match (load_config(&self.old), load_config(&self.new)) {
+    fn differences(&self) -> Result<Differences, String> {
+        match (load(&self.old, "OLD"), load(&self.new, "NEW")) {
             (Ok(old), Ok(new)) => Ok(diff(&old, &new)),
             (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
             (Err(old), Err(new)) => Err(format!("{old}\n{new}")),
         }
     }
+}
+
+/// `argument`: what the usage calls the file.
+fn load(path: &Path, argument: &str) -> Result<Config, String> {
+    if !path.exists() {
+        let file = path.display();
+        return Err(format!("{file}: there is no such file; it was given as {argument}"));
+    }
+    read_config(path)
 }

@@ -1,6 +1,6 @@
 //! `tollgate validate`.
 
-use super::{CacheArgument, ConfigArgument, Outcome, check_exists, print};
+use super::{CacheArgument, ConfigArgument, Outcome, check_exists, count, print};
 use crate::server::{self, Options};
 
 #[derive(clap::Args)]
@@ -42,9 +42,4 @@ impl Arguments {
             count(summary.upstreams, "upstream"),
         ))
     }
-}
-
-/// `1 route`, `2 routes`.
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -29,6 +29,9 @@ pub(crate) fn effective(config: &Config, secrets: Secrets<'_>) -> Value {
     let named = config.uses.iter().filter(|use_| uses::is_entry(&use_.at));
     let entries = named.map(|use_| (use_.name.as_str(), use_)).collect();
     let mut whole = Writer { config, secrets, entries: &entries }.whole();
+    if let Secrets::Masked(_) = secrets {
+        secrets::mask_passwords(&mut whole);
+    }
     substitute::escape(&mut whole);
     whole
 }

@@ -1,6 +1,6 @@
 //! Places in a configuration file, and the ways to them.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Line and column, from 1, as editors count; columns are characters.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -67,6 +67,13 @@ impl Pointer {
     }
 }
 
+/// A key as ways have it: in quotes where it could be read otherwise.
+pub(crate) fn written_key(key: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_bare = !key.is_empty() && key.chars().all(is_plain);
+    if is_bare { key.into() } else { format!("{key:?}").into() }
+}
+
 impl FromIterator<Step> for Pointer {
     fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
         Self(steps.into_iter().collect())
@@ -78,10 +85,24 @@ impl fmt::Display for Pointer {
         for (position, step) in self.0.iter().enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(key) if position == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Key(key) if position == 0 => f.write_str(&written_key(key))?,
+                Step::Key(key) => write!(f, ".{}", written_key(key))?,
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_could_be_read_otherwise_are_in_quotes() {
+        let root = Pointer::default();
+        let way =
+            root.key("plugins").key("a b").key("x-y.z").index(1).key("/a").key("").key("c:\"d");
+        assert_eq!(way.to_string(), r#"plugins."a b".x-y.z[1]."/a".""."c:\"d""#);
+        assert_eq!(root.key("a/b").key("größe").to_string(), r#""a/b".größe"#);
     }
 }

@@ -1,12 +1,18 @@
 //! What of a configuration may be a secret: shown masked by whatever shows a configuration.
 
 mod described;
+mod urls;
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-use self::described::Described;
+pub(super) use self::urls::mask_passwords;
+pub(crate) use self::urls::without_passwords;
+use self::{
+    described::Described,
+    urls::{has_masked_password, has_password},
+};
 use super::{
     Route, Source,
     document::Document,
@@ -40,14 +46,12 @@ pub(crate) fn shown_match(document: &Document, route: &Route) -> Match {
     let mut shown = route.matching.clone();
     let at = route.at.key("match");
     for header in &mut shown.headers {
-        if is_secret(document, &at.key("headers"), header.name.as_str()) {
-            mask(&mut header.value);
-        }
+        let is_named = is_secret(document, &at.key("headers"), header.name.as_str());
+        mask(&mut header.value, is_named);
     }
     for query in &mut shown.query {
-        if is_secret(document, &at.key("query"), &query.name) {
-            mask(&mut query.value);
-        }
+        let is_named = is_secret(document, &at.key("query"), &query.name);
+        mask(&mut query.value, is_named);
     }
     shown
 }
@@ -59,7 +63,24 @@ pub(crate) fn shown_field(document: &Document, route: &Route, name: &str, value:
     if is_secret(document, &at, name) || is_credential(&text) {
         return MASK.to_owned();
     }
-    text.into_owned()
+    without_passwords(&text)
+}
+
+/// Whether two values say the same but for what is masked in one of them, which nobody can compare.
+pub(crate) fn may_be_same(one: &Value, other: &Value) -> bool {
+    if one.is_null() || other.is_null() {
+        return false;
+    }
+    is_mask(one)
+        || is_mask(other)
+        || matches!((one, other), (Value::String(one), Value::String(other))
+            if (has_masked_password(one) || has_masked_password(other))
+                && without_passwords(one) == without_passwords(other))
+}
+
+/// Whether the value is what stands where a secret was.
+pub(crate) fn is_mask(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text == MASK || text == MASKED_REGEX)
 }
 
 /// Whether the value with this name in the table at `at` may be one. Names of header fields are in
@@ -68,13 +89,22 @@ fn is_secret(document: &Document, at: &Pointer, name: &str) -> bool {
     is_secret_name(name) || document.has_substituted_member(at, name)
 }
 
-fn mask(condition: &mut ValueCondition) {
-    let text = || MASK.to_owned();
+/// Masks the condition if its name or what it asks for says that it is a secret.
+fn mask(condition: &mut ValueCondition, is_named: bool) {
     match condition {
-        ValueCondition::Exact(exact) => *exact = text(),
-        ValueCondition::Prefix(prefix) => *prefix = text(),
-        ValueCondition::Regex(_) => {
-            *condition = ValueCondition::regex(MASKED_REGEX).expect("it is a regular expression");
+        ValueCondition::Exact(text) | ValueCondition::Prefix(text) => {
+            let is_secret = is_named || is_credential(text);
+            *text = if is_secret { MASK.to_owned() } else { without_passwords(text) };
+        }
+        ValueCondition::Regex(regex) => {
+            let source = regex.source();
+            // Where groups and flags come first, the scheme is not at the beginning.
+            let words = source.trim_start_matches(['^', '(', '?', ':', 'i', ')']);
+            // A mask within it would be another expression.
+            if is_named || is_credential(words) || has_password(source) {
+                *condition =
+                    ValueCondition::regex(MASKED_REGEX).expect("it is a regular expression");
+            }
         }
         ValueCondition::Present(_) => (),
     }
@@ -119,14 +149,23 @@ struct Found<'s> {
     schema: Described<'s>,
     /// A schema on the way says that it is a secret.
     is_marked: bool,
-    /// A key on the way is called like one, and no schema since says that it is none.
+    /// It is called like one, or what it is in is and no schema tells its members apart.
     is_named: bool,
 }
 
 impl<'s> Found<'s> {
-    /// What is below it, with a schema of its own.
+    /// A member of it. Under `keys`, say, one that the schema names is judged by its own name.
+    fn member(&self, key: &str) -> Self {
+        let is_named = is_secret_name(key) || (self.is_named && !self.schema.names(key));
+        self.below(self.schema.member(key), is_named)
+    }
+
+    fn element(&self, index: usize) -> Self {
+        self.below(self.schema.element(index), self.is_named)
+    }
+
     fn below(&self, schema: Described<'s>, is_named: bool) -> Self {
-        let is_named = (is_named || self.is_named) && !schema.is_public();
+        let is_named = is_named && !schema.is_public();
         let is_marked = self.is_marked || schema.is_secret();
         Self { schema, is_marked, is_named }
     }
@@ -148,15 +187,13 @@ impl Walk<'_> {
             Value::Array(elements) => {
                 let elements = elements.iter().enumerate();
                 let shown = elements.map(|(index, element)| {
-                    let below = found.below(found.schema.element(index), false);
-                    self.value(&at.join(Step::Index(index)), element, below)
+                    self.value(&at.join(Step::Index(index)), element, found.element(index))
                 });
                 shown.collect()
             }
             Value::Object(members) => {
                 let shown = members.iter().map(|(key, member)| {
-                    let below = found.below(found.schema.member(key), is_secret_name(key));
-                    (key.clone(), self.value(&at.key(key), member, below))
+                    (key.clone(), self.value(&at.key(key), member, found.member(key)))
                 });
                 Value::Object(shown.collect())
             }

@@ -4,7 +4,7 @@ use super::{Subject, line, lines, tell_limits};
 use crate::{
     config::{
         Action, Config, Forward, PathRewrite, Protocol, Route, Service, Template, Upstream,
-        shown_field, written_size,
+        shown_field, without_passwords, written_size,
     },
     router::Params,
 };
@@ -21,7 +21,8 @@ pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str
         Action::Component(index) => tell_service(text, config, &config.services[*index]),
         Action::Nothing => line(text, "end", "its plugins answer; 404 where none does"),
         Action::Redirect { status, location } => {
-            line(text, "redirect", &format!("{} to {}", status.as_u16(), render(location)));
+            let location = without_passwords(&render(location));
+            line(text, "redirect", &format!("{} to {location}", status.as_u16()));
         }
         Action::Respond { status, headers, body } => {
             let size = written_size(body.len() as u64);

@@ -164,20 +164,26 @@ impl Builder {
     /// Loads, links and configures every use; all their faults together.
     async fn links(&self, config: &Config, fetches: &Fetches) -> Result<Vec<Link>, Failure> {
         let (links, faults) = self.prove_each(config, fetches, |_| true).await;
-        if faults.is_empty() { Ok(links) } else { Err(Failure(faults)) }
+        if faults.is_empty() {
+            Ok(links.into_iter().flatten().collect())
+        } else {
+            Err(Failure(faults))
+        }
     }
 
-    /// The uses that `wanted` says, and the faults of the others.
+    /// The uses that `wanted` says, each in its place, and the faults of the others.
     pub(super) async fn prove_each(
         &self,
         config: &Config,
         fetches: &Fetches,
         wanted: impl Fn(&config::Use) -> bool,
-    ) -> (Vec<Link>, Vec<Fault>) {
+    ) -> (Vec<Option<Link>>, Vec<Fault>) {
         let mut faults = Vec::new();
         let mut links = Vec::new();
+        links.resize_with(config.uses.len(), || None);
         let mut loaded: HashMap<&Source, Result<Linkable, Fault>> = HashMap::new();
-        for plugin in config.uses.iter().filter(|plugin| wanted(plugin)) {
+        let places = config.uses.iter().zip(&mut links);
+        for (plugin, place) in places.filter(|(plugin, _)| wanted(plugin)) {
             let source = &plugin.component;
             if !loaded.contains_key(source) {
                 let at = [&plugin.at, &plugin.component_at];
@@ -188,7 +194,7 @@ impl Builder {
                 Err(failed) if faults.contains(failed) => {}
                 Err(failed) => faults.push(failed.clone()),
                 Ok(component) => match self.prove_link(config, fetches, plugin, component).await {
-                    Ok(proven) => links.push(proven),
+                    Ok(proven) => *place = Some(proven),
                     Err(found) => faults.extend(found),
                 },
             }

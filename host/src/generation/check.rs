@@ -1,7 +1,10 @@
 //! What `tollgate validate` asks: everything that building would find, in one go and without
 //! running anything. What has a fault in the file itself is not looked at further.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+};
 
 use super::{
     Builder, Failure,
@@ -45,11 +48,13 @@ impl Builder {
     ) -> Result<Summary, Failure> {
         let Some(config) = config else { return Err(Failure(faults)) };
         let (links, fetches, found) = self.check_components(&config, &faults).await;
+        let (masked, found): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|fault| is_of_mask(&config, fault));
         let files = files(&config).into_iter().filter(|found| !is_told(&faults, &found.at));
         let found: Vec<_> = found.into_iter().chain(files).collect();
         faults.extend(found);
         if faults.is_empty() {
-            return Ok(Summary::of(&config, &links, &fetches));
+            return Ok(Summary::of(&config, &links, &fetches, &masked));
         }
         config::sort_faults(&mut faults);
         Err(Failure(faults))
@@ -60,7 +65,7 @@ impl Builder {
         &self,
         config: &Config,
         told: &[Fault],
-    ) -> (Vec<Link>, Fetches, Vec<Fault>) {
+    ) -> (Vec<Option<Link>>, Fetches, Vec<Fault>) {
         let is_sound =
             |plugin: &config::Use| !is_told(told, &plugin.at) && !is_told(told, &plugin.config_at);
         let is_whole = |service: &config::Service| !is_told(told, &service.at);
@@ -86,6 +91,17 @@ impl Builder {
 /// Whether a fault has been found at `at` or inside of it.
 fn is_told(faults: &[Fault], at: &Pointer) -> bool {
     faults.iter().any(|fault| fault.is_within(at))
+}
+
+/// Whether a plugin says it of a value of its configuration that is masked: nobody can know what is
+/// wrong with that, and a gateway does not start with it.
+fn is_of_mask(config: &Config, fault: &Fault) -> bool {
+    let is_in_config = |plugin: &config::Use| {
+        let canary = plugin.canary.as_ref().map(|canary| canary.at.key("config"));
+        let own = (plugin.config_at != plugin.at).then(|| plugin.config_at.clone());
+        own.into_iter().chain(canary).any(|at| fault.is_within(&at))
+    };
+    config::is_mask(&config.document.value(&fault.at)) && config.uses.iter().any(is_in_config)
 }
 
 /// The faults of all files beside components.
@@ -119,10 +135,17 @@ pub(super) fn access_log_fault(config: &Config, error: &std::io::Error) -> Fault
 }
 
 impl Summary {
-    fn of(config: &Config, links: &[Link], fetches: &Fetches) -> Self {
+    /// `masked`: what plugins say of masked values.
+    fn of(config: &Config, links: &[Option<Link>], fetches: &Fetches, masked: &[Fault]) -> Self {
         let pairs = config.uses.iter().zip(links);
-        let pairs = pairs.filter_map(|(plugin, link)| Some((plugin, link.plugin()?)));
+        let pairs = pairs.filter_map(|(plugin, link)| Some((plugin, link.as_ref()?.plugin()?)));
         let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
+        let masked: BTreeSet<_> = masked.iter().map(|fault| (fault.place, &fault.at)).collect();
+        let masked = masked.into_iter().map(|(_, at)| {
+            let reason = "is masked, so it was not checked; a gateway does not start with it";
+            fault(config, at, reason.to_owned()).to_string()
+        });
+        let warnings = warnings.chain(masked);
         let warnings = warnings.chain(fetches.unpinned(config));
         Self {
             routes: config.routes.len(),

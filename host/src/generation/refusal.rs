@@ -1,12 +1,10 @@
 //! What a plugin says of its configuration, told where it stands in the file.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use super::build::fault;
 use crate::{
-    config::{self, Config, Fault, PluginConfigFaults, Pointer, Step},
+    config::{self, Config, Fault, PluginConfigFaults, Pointer, Step, written_key},
     plugin::HookError,
 };
 
@@ -116,8 +114,7 @@ impl Notation {
             Value::Object(members) => {
                 let named = members.iter().filter(|(key, _)| !key.is_empty());
                 let named = named.filter_map(|(key, member)| {
-                    let rest = line.strip_prefix(&*self.written(key))?;
-                    Some((Step::Key(key.clone()), member, rest))
+                    Some((Step::Key(key.clone()), member, self.after(key, line)?))
                 });
                 named.collect()
             }
@@ -131,10 +128,11 @@ impl Notation {
         }
     }
 
-    fn written(self, key: &str) -> Cow<'_, str> {
+    /// What `line` says after the key that it begins with; ways with dots have some in quotes.
+    fn after<'l>(self, key: &str, line: &'l str) -> Option<&'l str> {
         match self {
-            Self::Dots => key.into(),
-            Self::Pointer => key.replace('~', "~0").replace('/', "~1").into(),
+            Self::Dots => line.strip_prefix(&*written_key(key)).or_else(|| line.strip_prefix(key)),
+            Self::Pointer => line.strip_prefix(&key.replace('~', "~0").replace('/', "~1")),
         }
     }
 
@@ -198,6 +196,8 @@ mod tests {
         check("keys: is bad", &json!(["keys"]), bad);
         check("keys[1].kid: is bad", &json!(["keys", 1, "kid"]), bad);
         check("set.x y: is bad", &json!(["set", "x y"]), bad);
+        check("set.\"x y\": is bad", &json!(["set", "x y"]), bad);
+        check("set.x.y.z.\"a: b\": is bad", &json!(["set", "x.y.z", "a: b"]), bad);
         check("set.x.y: is bad", &json!(["set", "x.y"]), bad);
         check("set.x.y.z.a: b: is bad", &json!(["set", "x.y.z", "a: b"]), bad);
         check("set.a/b~c: is bad", &json!(["set", "a/b~c"]), bad);

@@ -220,6 +220,7 @@ impl Lease<'_> {
         let meter = Arc::clone(&instance.store.data().meter);
         meter.reset();
         instance.store.data_mut().exchange = Some(exchange);
+        instance.store.data_mut().has_failed_call = false;
         instance.store.set_epoch_deadline(1);
         let returned = {
             let call = pin!(hook.call(instance));

@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(super) settings: Arc<Settings>,
     /// There during a hook.
     pub(super) exchange: Option<Exchange>,
+    /// A call of the present hook has failed, or its answer was an error.
+    pub(super) has_failed_call: bool,
     responses: Vec<Option<OwnResponse>>,
     pub(super) table: ResourceTable,
     /// Made for the first call that needs it: most hooks make none, and it is the dearest part.
@@ -78,6 +80,7 @@ impl State {
             buckets: Buckets::new(Arc::clone(&settings)),
             settings,
             exchange: None,
+            has_failed_call: false,
             responses: Vec::new(),
             table,
             wasi: None,

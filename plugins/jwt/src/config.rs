@@ -82,8 +82,10 @@ pub(crate) struct Key {
     /// The one algorithm that it is used with; not needed for a `jwk` with `alg`.
     pub(crate) algorithm: Option<Algorithm>,
     /// A shared secret as text, for HS: at least as many bytes as the digest has.
+    #[schemars(extend("writeOnly" = true))]
     pub(crate) secret: Option<String>,
     /// A shared secret in base64url.
+    #[schemars(extend("writeOnly" = true))]
     pub(crate) secret_base64url: Option<String>,
     /// A public key or certificate in PEM, such as `${file:/run/secrets/idp.pem}`.
     pub(crate) pem: Option<String>,

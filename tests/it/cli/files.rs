@@ -107,7 +107,9 @@ fn a_component_may_come_through_a_pipe_of_the_process() {
         assert!(ran.stdout.contains(&size), "{name}: {ran:?}");
         let ran = tollgate_with(here.path(), &[], "nothing", &["plugin", "inspect", name]);
         assert_eq!(ran.code, 1, "{name}: {ran:?}");
-        assert!(ran.stderr.contains("is not a WebAssembly component"), "{name}: {ran:?}");
+        let shown = if name == "-" { "<standard input>" } else { name };
+        let expected = format!("`{shown}` is not a WebAssembly component");
+        assert!(ran.stderr.contains(&expected), "{name}: {ran:?}");
     }
 }
 

@@ -42,35 +42,50 @@ impl Arguments {
             reference.map(|r| registry::fetch(&r, registry, cache.clone())).transpose()?;
         let artifact = fetched.as_ref().map(|(_, Fetched { artifact, .. })| artifact.to_string());
         let piped = Piped::open(&file)?;
-        let piped = piped.as_ref().map(|piped| &piped.file);
+        let own = piped.as_ref().map(|piped| &piped.file);
         let fetched = fetched.as_ref().map(|(_, fetched)| &fetched.file);
-        let file = fetched.or(piped).unwrap_or(&file);
-        let told = match (is_service(file), &config) {
-            (true, Some(_)) => {
-                return Err("a `wasi:http` component has no configuration and no hooks".into());
-            }
-            (true, None) => {
-                let component = load_service(file, cache)?;
-                if json {
-                    format!("{:#}\n", service_as_json(&component, artifact))
-                } else {
-                    table(service_rows(&component, artifact))
-                }
-            }
-            (false, _) => {
-                let folder = cache.clone().folder();
-                let hooks = config.map(|config| cases::hooks(file, &config, folder.as_ref()));
-                let hooks = hooks.transpose()?;
-                let component = load(file, cache)?;
-                if json {
-                    format!("{:#}\n", as_json(&component, hooks.as_deref(), artifact))
-                } else {
-                    as_text(&component, hooks.as_deref(), artifact)
-                }
-            }
-        };
-        print(&told)
+        let file = fetched.or(own).unwrap_or(&file);
+        let told = told(file, config.as_deref(), json, cache, artifact);
+        let told = told.map_err(|message| match &piped {
+            Some(piped) => piped.renamed(&message),
+            None => message,
+        });
+        print(&told?)
     }
+}
+
+/// What a component is; `artifact`: where it was fetched from.
+fn told(
+    file: &Path,
+    config: Option<&Path>,
+    json: bool,
+    cache: CacheArgument,
+    artifact: Option<String>,
+) -> Result<String, String> {
+    Ok(match (is_service(file), config) {
+        (true, Some(_)) => {
+            return Err("a `wasi:http` component has no configuration and no hooks".into());
+        }
+        (true, None) => {
+            let component = load_service(file, cache)?;
+            if json {
+                format!("{:#}\n", service_as_json(&component, artifact))
+            } else {
+                table(service_rows(&component, artifact))
+            }
+        }
+        (false, _) => {
+            let folder = cache.clone().folder();
+            let hooks = config.map(|config| cases::hooks(file, config, folder.as_ref()));
+            let hooks = hooks.transpose()?;
+            let component = load(file, cache)?;
+            if json {
+                format!("{:#}\n", as_json(&component, hooks.as_deref(), artifact))
+            } else {
+                as_text(&component, hooks.as_deref(), artifact)
+            }
+        }
+    })
 }
 
 /// Whether it is of one of the worlds of `wasi:http`. What cannot be read is told by who loads it.

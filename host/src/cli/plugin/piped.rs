@@ -15,6 +15,8 @@ use crate::{disk, registry::MAX_COMPONENT};
 pub(super) struct Piped {
     _folder: TempDir,
     pub(super) file: PathBuf,
+    /// What messages call it: the file is nobody's but ours.
+    name: String,
 }
 
 impl Piped {
@@ -33,15 +35,27 @@ impl Piped {
         } else {
             return Ok(None);
         };
-        let bytes = read.map_err(|error| format!("cannot read `{}`: {error}", name.display()))?;
-        Self::keep(&bytes).map(Some).map_err(|error| format!("cannot keep what was read: {error}"))
+        let name = if name == Path::new("-") {
+            "<standard input>".to_owned()
+        } else {
+            name.display().to_string()
+        };
+        let bytes = read.map_err(|error| format!("cannot read `{name}`: {error}"))?;
+        Self::keep(&bytes, name)
+            .map(Some)
+            .map_err(|error| format!("cannot keep what was read: {error}"))
     }
 
-    fn keep(bytes: &[u8]) -> io::Result<Self> {
+    /// A message about the file, by the name of the pipe.
+    pub(super) fn renamed(&self, message: &str) -> String {
+        message.replace(&*self.file.to_string_lossy(), &self.name)
+    }
+
+    fn keep(bytes: &[u8], name: String) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("piped.wasm");
         fs::write(&file, bytes)?;
-        Ok(Self { _folder: folder, file })
+        Ok(Self { _folder: folder, file, name })
     }
 }
 

@@ -51,13 +51,25 @@ fn check_method(spot: &Spot<'_>, text: &str) -> Option<Method> {
     let hint = did_you_mean(text, KNOWN.into_iter());
     match method {
         Some(method @ (Method::CONNECT | Method::TRACE)) => {
-            spot.fault(format!("never matches: the gateway answers {method} with 405 itself"));
+            spot.fault(format!(
+                "never matches: the gateway answers {method} with 405 itself{}; leave {method} out",
+                why_refused(&method)
+            ));
         }
         Some(method) if KNOWN.contains(&text) || hint.is_empty() => return Some(method),
         Some(_) => spot.fault(format!("no method is called \"{text}\"{hint}")),
         None => spot.fault(format!("\"{text}\" is not a method")),
     }
     None
+}
+
+/// Why no upstream gets the method.
+fn why_refused(method: &Method) -> &'static str {
+    if *method == Method::TRACE {
+        ", since an upstream's answer would show what it was sent, credentials included"
+    } else {
+        ", since it is no proxy that opens tunnels to any host"
+    }
 }
 
 fn check_header(spot: &Spot<'_>, name: &str, value: &ConditionFile) -> Option<HeaderCondition> {

@@ -111,13 +111,10 @@ fn check_conflicts(spot: &Spot<'_>, routes: &[Route]) {
     let Err(conflicts) = Router::new(matches) else { return };
     for conflict in conflicts {
         let (first, second) = (&routes[conflict.first], &routes[conflict.second]);
-        for (route, other) in [(first, second), (second, first)] {
-            let path = route.at.key("match").key("path");
-            let message = format!(
-                "matches the same requests as {}, and neither is more specific",
-                spot.faults.named_place(&other.at)
-            );
-            spot.faults.push(&path, message);
-        }
+        let message = format!(
+            "matches the same requests as {}, and neither is more specific",
+            spot.faults.named_place(&first.at)
+        );
+        spot.faults.push(&second.at.key("match").key("path"), message);
     }
 }

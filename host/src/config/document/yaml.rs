@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
-use serde_saphyr::{DuplicateKeyPolicy, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Error, Spanned};
 
 use super::{Content, Entry, Node};
 use crate::config::pointer::Place;
@@ -16,6 +16,9 @@ pub(super) fn parse(input: &str) -> Result<Node, (Place, String)> {
     let parsed = serde_saphyr::from_str_with_options::<Spanned<Raw>>(input, options());
     parsed.map(Node::from).map_err(|error| {
         let place = error.location().map_or(Place::START, Place::from);
+        if matches!(error.without_snippet(), Error::MultipleDocuments { .. }) {
+            return second_document(input, place);
+        }
         let text = error.without_snippet().to_string();
         let line = text.lines().next().unwrap_or_default();
         // The place stands before the message already.
@@ -112,6 +115,19 @@ fn options() -> serde_saphyr::Options {
             enforce_alias_anchor_ratio: false,
         },
     }
+}
+
+/// The library finds it by its content, `found`: what has to go is the mark before that.
+fn second_document(input: &str, found: Place) -> (Place, String) {
+    let is_mark = |line: &str| line.starts_with("---") || line.starts_with("...");
+    let lines = input.lines().enumerate().take(found.line);
+    let (index, line) =
+        lines.filter(|(_, line)| is_mark(line)).last().unwrap_or((found.line - 1, "---"));
+    let mark = line.get(..3).unwrap_or(line);
+    let message = format!(
+        "this file holds more than one document; remove the line `{mark}` and put what is left into one, or into files of their own"
+    );
+    (Place { line: index + 1, column: 1 }, message)
 }
 
 fn text_line(input: &str, place: Place) -> &str {

@@ -25,6 +25,12 @@ impl<'s> Described<'s> {
         self.of(self.applying.iter().copied().flat_map(|schema| of_member(schema, key)).collect())
     }
 
+    /// Whether a schema knows the member by its name.
+    pub(super) fn names(&self, key: &str) -> bool {
+        let mut properties = self.applying.iter().filter_map(|schema| schema.get("properties"));
+        properties.any(|properties| properties.get(key).is_some())
+    }
+
     pub(super) fn element(&self, index: usize) -> Self {
         self.of(self
             .applying

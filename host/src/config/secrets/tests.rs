@@ -81,6 +81,37 @@ unknown: b
 }
 
 #[test]
+fn below_a_name_like_keys_what_the_schema_knows_is_judged_by_its_own_name() {
+    let schema = json!({ "properties": {
+        "keys": { "type": "array", "items": { "anyOf": [{ "type": "string" }, { "$ref": "#/$defs/Key" }] } },
+        "secrets": { "$ref": "#/$defs/Key" },
+        "tokens": { "properties": { "names": { "type": "array", "items": { "type": "string" } } },
+            "additionalProperties": { "type": "string" } },
+    }, "$defs": { "Key": { "properties": {
+        "kid": { "type": "string" },
+        "secret": { "type": "string" },
+        "value": { "type": "string", "writeOnly": true },
+        "more": { "additionalProperties": { "type": "string" } },
+    } } } });
+    let config = "
+keys: [a, { kid: a, secret: b, value: c, more: { plan: d, api_token: e }, unknown: { kid: f } }]
+secrets: { kid: a, secret: b, value: c }
+tokens: { names: [a], other: b }
+";
+    check(
+        config,
+        Some(schema),
+        json!({
+            "keys": ["***", { "kid": "a", "secret": "***", "value": "***",
+                "more": { "plan": "d", "api_token": "***" }, "unknown": { "kid": "***" } }],
+            "secrets": { "kid": "a", "secret": "***", "value": "***" },
+            "tokens": { "names": ["a"], "other": "***" },
+        }),
+    );
+    check("keys: [a, { kid: a }]", None, json!({ "keys": ["***", { "kid": "***" }] }));
+}
+
+#[test]
 fn numbers_that_were_substituted_are_masked_too() {
     let schema = json!({ "additionalProperties": { "type": "integer" } });
     check("{ a: '${NOT_SET:-5}', b: 5 }", Some(schema), json!({ "a": "***", "b": 5 }));

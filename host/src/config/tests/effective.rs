@@ -38,6 +38,33 @@ routes:
 }
 
 #[test]
+fn passwords_in_urls_and_credentials_in_conditions_are_masked() {
+    let text = r#"listeners: [{ address: "127.0.0.1:0" }]
+routes:
+  - { match: { path: /a, headers: { x-a: Bearer hunter2, x-b: { prefix: basic hunter2 }, x-c: { regex: "^(?i)bearer hunter2$" } } }, respond: {} }
+  - { match: { path: /b, query: { to: "https://u:hunter2@h/", re: { regex: "https://u:hunter2@h/" } } }, redirect: { location: "https://u:hunter2@h/{p}", status: 302 } }
+  - { match: { path: /c }, respond: { headers: { x-to: "https://u:hunter2@h/" } } }
+"#
+    .replace("path: /b,", "path: \"/b/{p}\",");
+    let config = parse(&text, Path::new("etc/t.yaml")).expect("a valid file");
+    let none = Schemas::new();
+    let value = effective(&config, Secrets::Masked(&none));
+    assert!(!value.to_string().contains("hunter2"), "{value:#}");
+    let url = "https://u:***@h/";
+    assert_eq!(
+        value["routes"][0]["match"]["headers"],
+        json!({ "x-a": "***", "x-b": { "prefix": "***" }, "x-c": { "regex": r"\*{3}" } })
+    );
+    assert_eq!(
+        value["routes"][1]["match"]["query"],
+        json!({ "to": url, "re": { "regex": r"\*{3}" } })
+    );
+    assert_eq!(value["routes"][1]["redirect"]["location"], format!("{url}{{p}}"));
+    assert_eq!(value["routes"][2]["respond"]["headers"]["x-to"], url);
+    parse(&value.to_string(), Path::new("etc/t.yaml")).expect("it is a configuration");
+}
+
+#[test]
 fn the_effective_configuration_is_a_configuration_that_says_the_same() {
     let more = "
 plugins:

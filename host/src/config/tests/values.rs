@@ -8,6 +8,16 @@ fn secrets_do_not_show() {
     assert!(!format!("{:?}", config.admin).contains("hunter2"));
 }
 
+#[test]
+fn a_second_document_is_told_at_the_line_that_begins_it() {
+    let second = "this file holds more than one document; remove the line `---` and put what is left into one, or into files of their own";
+    check_faults(
+        "listeners: []\n# b\n--- # c\n# d\nworkers: 2\n",
+        &[&format!("tollgate.yaml:3:1: {second}")],
+    );
+    check_faults("---\nlisteners: []\n...\n---\n", &[&format!("tollgate.yaml:4:1: {second}")]);
+}
+
 /// The variables `PORT` (8080), `TOKEN` (12345), `EMPTY` and `WORD` (word).
 fn lookup(name: &str) -> Result<String, String> {
     match name {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use http::{HeaderMap, Request, Response, Uri, header::HOST, uri::PathAndQuery};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header::HOST, uri::PathAndQuery};
 use wasmtime::{Result, component::Resource};
 
 use super::fields;
@@ -84,11 +84,16 @@ impl State {
     }
 
     fn hand_over(&mut self, answer: Result<Response<Body>, CallError>) -> Result<Answer> {
+        self.has_failed_call |= answer.as_ref().map_or(true, |answer| is_error(answer.status()));
         Ok(match answer {
             Ok(response) => Ok(self.own(response)?),
             Err(error) => Err(error),
         })
     }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 impl Prepared {

@@ -12,7 +12,7 @@ type Pairs = Vec<(String, String)>;
 
 impl Host for State {
     fn log(&mut self, level: Level, mut message: String, fields: Pairs) -> Result<()> {
-        if !is_logged(level) || !self.settings.may_log() {
+        if !is_logged(level) || !self.may_complain(level) || !self.settings.may_log() {
             return Ok(());
         }
         message.truncate(message.floor_char_boundary(MAX_LINE));
@@ -52,6 +52,15 @@ impl Host for State {
             series.observe(self.settings.limits.series, &metric, labels, value);
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// What a plugin warns of after a call of its own has failed is a failure like others: an
+    /// upstream that is down makes every request one.
+    fn may_complain(&self, level: Level) -> bool {
+        let is_complaint = matches!(level, Level::Warn | Level::Error);
+        !is_complaint || !self.has_failed_call || self.settings.may_tell_failure()
     }
 }
 
