@@ -130,9 +130,9 @@ routes:
 fn routes_that_nothing_tells_apart_are_a_fault() {
     let ran = validate(&VALID.replace("/users/{id}", "/{*other}").replace(", methods: [GET]", ""));
     assert_eq!(ran.code, 1, "{ran:?}");
-    for other in ["as routes[1] (tollgate.yaml:6:5)", "as routes[0] (tollgate.yaml:5:5)"] {
-        assert!(ran.stderr.contains(other), "{other} is missing:\n{}", ran.stderr);
-    }
+    let told = "routes[1].match.path: matches the same requests as routes[0] (tollgate.yaml:5:5)";
+    assert_eq!(ran.stderr.matches("matches the same requests").count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
 }
 
 #[test]

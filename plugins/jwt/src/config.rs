@@ -22,6 +22,8 @@ pub(crate) struct Jwt {
     #[schemars(extend("writeOnly" = false))]
     pub(crate) keys: Vec<Key>,
     /// A whole JSON Web Key Set as text, such as `${file:/run/secrets/jwks.json}`.
+    // There may be secrets in it, and private halves that have no business there.
+    #[schemars(extend("writeOnly" = true))]
     pub(crate) jwks_json: Option<String>,
     /// A JSON Web Key Set to be fetched.
     pub(crate) jwks: Option<Jwks>,

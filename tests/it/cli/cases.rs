@@ -239,7 +239,7 @@ cases:
         &[
             "cases.yaml:4:24: cases[0].request.method",
             "cases.yaml:4:39: cases[0].request.target",
-            "cases[0].request.headers.a b: is not the name of a header field",
+            r#"cases[0].request.headers."a b": is not the name of a header field"#,
             "cases[0].request.json: cannot stand beside `body`",
             "cases.yaml:5:11: cases[1].name: the case on line 3 has this name",
             "cases.yaml:7:13: cases[1].expect: cannot stand beside `refused`",

@@ -76,7 +76,7 @@ fn every_fault_is_told_in_one_call_wherever_it_is() {
         "9:26: listeners[1].tls.certificates[3].certificate: `good.key` holds no certificate",
         "9:41: listeners[1].tls.certificates[3].key: `good.pem` holds no private key",
         "10:18: listeners[1].tls.client_ca: `empty.pem` holds no certificate",
-        "12:47: registries.registry.internal:5000.ca: cannot read `none.pem`",
+        r#"12:47: registries."registry.internal:5000".ca: cannot read `none.pem`"#,
         "16:33: plugins.limit.config.limits[0].limit: must be a rate such as `10/s`, `100/min`",
         "16:88: plugins.limit.config.ipv6_prefix: must be at most 128",
         "17:55: plugins.keys.config.jwks.upstream: no upstream is called \"idq\"; did you mean \"idp\"?",
@@ -157,8 +157,8 @@ routes: [{ match: { path: / }, plugins: [change], respond: {} }]
     );
     let ran = validate(&here);
     for line in [
-        "tollgate.yaml:8:18: plugins.change.config.request.set.a b: ",
-        "tollgate.yaml:9:18: plugins.change.config.request.set.a/b: ",
+        r#"tollgate.yaml:8:18: plugins.change.config.request.set."a b": "#,
+        r#"tollgate.yaml:9:18: plugins.change.config.request.set."a/b": "#,
         "tollgate.yaml:10:16: plugins.change.config.request.set.x-a: ",
     ] {
         assert!(ran.stderr.contains(line), "{line} is missing:\n{}", ran.stderr);
