@@ -275,11 +275,11 @@ routes:
         assert!(!shown.contains("secret"), "{shown}");
         for (one, other) in [(&old, &parse(&shown)), (&parse(&shown), &old)] {
             let told = diff(one, other);
-            // The token, a header of a condition, one of an answer, its body, a plugin's word.
-            assert_eq!((told.text.as_str(), told.masked), ("", 5));
+            // The token, a header of a condition, one of an answer, its body, a plugin's word and keys.
+            assert_eq!((told.text.as_str(), told.masked), ("", 6));
         }
         let told = diff(&old, &parse(&shown.replace("u:***@h", "u:***@i").replace("9901", "9902")));
-        assert_eq!(told.masked, 4);
+        assert_eq!(told.masked, 5);
         let expected = "~ routes b
     respond.headers.x-a: https://u:***@h/ -> https://u:***@i/
 ~ admin.address: 127.0.0.1:9901 -> 127.0.0.1:9902

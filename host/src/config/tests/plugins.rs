@@ -164,7 +164,7 @@ plugins:
 ",
         ),
         &[
-            "tollgate.yaml:6:3: stores.a b: a name must be of letters, digits, `_`, `-` and `.`",
+            "tollgate.yaml:6:3: stores.\"a b\": a name must be of letters, digits, `_`, `-` and `.`",
             "tollgate.yaml:7:36: stores.c.max_value: must be at most `max_bytes`",
             "tollgate.yaml:8:21: stores.d.max_entries: must be at least 1",
             "tollgate.yaml:8:24: stores.d: unknown key `max_size`; did you mean `max_value`?",
@@ -221,7 +221,7 @@ registries:
   c.d: { plain_http: true, ca: ca.pem }
 ",
         &[
-            "tollgate.yaml:3:3: registries.https://ghcr.io: a registry is named by host and port as in `component`, such as `ghcr.io`",
+            "tollgate.yaml:3:3: registries.\"https://ghcr.io\": a registry is named by host and port as in `component`, such as `ghcr.io`",
             "tollgate.yaml:4:20: registries.a.b.username: needs `password`",
             "tollgate.yaml:5:20: registries.b.c.password: needs `username`",
             "tollgate.yaml:6:32: registries.c.d.ca: is for TLS, which `plain_http` turns off",

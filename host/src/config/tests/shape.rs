@@ -239,7 +239,7 @@ fn names_of_digits_and_nothing_are_names() {
         &with_routes("plugins: { \"5\": { component: x, on_error: y }, \"\": { component: x } }\n"),
         &[
             "tollgate.yaml:5:43: plugins.5.on_error: must be `reject` or `skip`",
-            "tollgate.yaml:5:48: plugins.: a name must be of letters, digits, `_`, `-` and `.`",
+            "tollgate.yaml:5:48: plugins.\"\": a name must be of letters, digits, `_`, `-` and `.`",
         ],
     );
 }
