@@ -169,23 +169,25 @@ fn print(text: &str) -> Outcome {
 /// The configuration in a file, or all that is wrong with it.
 fn load_config(path: &Path) -> Result<Config, String> {
     check_exists(path)?;
-    read_config(path)
+    load_existing(path)
 }
 
 /// The same of a file that is known to be there.
-fn read_config(path: &Path) -> Result<Config, String> {
+fn load_existing(path: &Path) -> Result<Config, String> {
     config::load(path).map_err(|faults| fault_lines(&faults))
 }
 
 /// A missing file gets a hint: the default name is easily taken for one that was given.
 fn check_exists(config: &Path) -> Outcome {
-    if config.exists() {
+    must_exist(config, "name the configuration by `--config FILE` or TOLLGATE_CONFIG")
+}
+
+/// `hint`: where the name comes from.
+fn must_exist(file: &Path, hint: &str) -> Outcome {
+    if file.exists() {
         return Ok(());
     }
-    Err(format!(
-        "{}: there is no such file; name the configuration by `--config FILE` or TOLLGATE_CONFIG",
-        config.display()
-    ))
+    Err(format!("{}: there is no such file; {hint}", file.display()))
 }
 
 /// `1 route`, `2 routes`.

@@ -7,8 +7,6 @@ use http::HeaderMap;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::config::written_key;
-
 use super::{
     file::{CallOut, Expect, RequestOut, ResponseOut, VerdictOf, Wanted},
     message,
@@ -16,6 +14,7 @@ use super::{
     sent::{Came, Message},
     standin::Call,
 };
+use crate::config::written_key;
 
 /// Something that is not as it was expected.
 pub(super) struct Difference {
@@ -58,20 +57,14 @@ pub(super) fn compare(expect: &Expect, observed: &Observed) -> Vec<Difference> {
     for (store, entries) in &expect.stores {
         for (key, expected) in entries {
             let there = observed.stored.get(&(store.clone(), key.clone()));
-            found.option(
-                &format!("stores.{}.{}", written_key(store), written_key(key)),
-                Some(expected),
-                there,
-            );
+            let at = format!("stores.{}.{}", written_key(store), written_key(key));
+            found.option(&at, Some(expected), there);
         }
     }
     for (name, expected) in &expect.attributes {
         let there = observed.attributes.iter().find(|(known, _)| known == name);
-        found.option(
-            &format!("attributes.{}", written_key(name)),
-            Some(expected),
-            there.map(|(_, value)| value),
-        );
+        let at = format!("attributes.{}", written_key(name));
+        found.option(&at, Some(expected), there.map(|(_, value)| value));
     }
     found.0
 }

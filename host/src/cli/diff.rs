@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::{complain, count, print, read_config};
+use super::{complain, count, load_existing, must_exist, print};
 use crate::{
     config::Config,
     diff::{Differences, diff},
@@ -63,9 +63,6 @@ impl Arguments {
 
 /// `argument`: what the usage calls the file.
 fn load(path: &Path, argument: &str) -> Result<Config, String> {
-    if !path.exists() {
-        let file = path.display();
-        return Err(format!("{file}: there is no such file; it was given as {argument}"));
-    }
-    read_config(path)
+    must_exist(path, &format!("it was given as {argument}"))?;
+    load_existing(path)
 }

@@ -52,7 +52,7 @@ fn check_method(spot: &Spot<'_>, text: &str) -> Option<Method> {
     match method {
         Some(method @ (Method::CONNECT | Method::TRACE)) => {
             spot.fault(format!(
-                "never matches: the gateway answers {method} with 405 itself{}; leave {method} out",
+                "never matches: the gateway answers {method} with 405 itself, since {}; leave {method} out",
                 why_refused(&method)
             ));
         }
@@ -66,9 +66,9 @@ fn check_method(spot: &Spot<'_>, text: &str) -> Option<Method> {
 /// Why no upstream gets the method.
 fn why_refused(method: &Method) -> &'static str {
     if *method == Method::TRACE {
-        ", since an upstream's answer would show what it was sent, credentials included"
+        "an upstream's answer would show what it was sent, credentials included"
     } else {
-        ", since it is no proxy that opens tunnels to any host"
+        "it is no proxy that opens tunnels to any host"
     }
 }
 
