@@ -33,47 +33,62 @@ async fn before(upstream: &Upstream, half_close: bool, authority: &Authority) ->
     .await
 }
 
-/// A client in cleartext and one by TLS, whose `bytes` have reached the upstream as two requests.
-async fn ask(
-    gateway: &Gateway,
-    authority: &Authority,
-    upstream: &Upstream,
-    bytes: &str,
-) -> (RawClient, TlsStream<TcpStream>) {
+/// A client in cleartext and one by TLS, whose requests wait for the upstream.
+struct Asking {
+    gateway: Gateway,
+    client: RawClient,
+    secure: TlsStream<TcpStream>,
+}
+
+/// Both have sent `bytes`, with one request or more.
+async fn ask(upstream: &Upstream, half_close: bool, bytes: &str) -> Asking {
+    let authority = Authority::default();
+    let gateway = before(upstream, half_close, &authority).await;
     let mut client = gateway.raw().await;
     client.send(bytes).await;
-    let dial = Dial::new(authority, "gateway.test");
+    let dial = Dial::new(&authority, "gateway.test");
     let mut secure = dial.connect(gateway.listener(1)).await.unwrap();
     secure.write_all(bytes.as_bytes()).await.unwrap();
     wait::until("two requests", async || (upstream.requests() == 2).then_some(())).await;
-    (client, secure)
+    Asking { gateway, client, secure }
 }
 
-/// Resets both clients' connections.
-fn reset(client: RawClient, secure: TlsStream<TcpStream>) {
-    for stream in [client.into_stream(), secure.into_inner().0] {
-        stream.set_zero_linger().unwrap();
+impl Asking {
+    /// Both end their sending side.
+    async fn end(&mut self) {
+        self.client.end().await;
+        self.secure.shutdown().await.unwrap();
+    }
+
+    /// Both reset their connections.
+    fn reset(self) -> Gateway {
+        for stream in [self.client.into_stream(), self.secure.into_inner().0] {
+            stream.set_zero_linger().unwrap();
+        }
+        self.gateway
     }
 }
 
-/// A line of the access log for each of so many clients that left.
-async fn tells_of_gone(gateway: &Gateway, clients: usize) {
+/// Both clients have left, and so says the access log; the upstream is let go.
+async fn tells_of_gone(gateway: &Gateway, upstream: &Upstream) {
+    // What is refused has a line, too.
+    let of_upstream = |line: &&str| !line.contains("\"status\":405,");
     wait::until("a line for each client", async || {
-        let output = gateway.output();
-        let gone = output.lines().filter(|line| line.contains("\"status\":499,"));
-        (gone.filter(|line| line.contains("the client left")).count() == clients).then_some(())
+        (gateway.output().lines().filter(of_upstream).count() == 2).then_some(())
     })
     .await;
+    for line in gateway.output().lines().filter(of_upstream) {
+        assert!(line.contains("\"status\":499,") && line.contains("the client left"), "{line}");
+    }
+    wait::until("the upstream is let go", async || (upstream.open() == 0).then_some(())).await;
 }
 
 #[tokio::test]
 async fn a_client_that_sends_no_more_gets_its_answer_where_it_may() {
     let (upstream, release) = Upstream::held().await;
-    let authority = Authority::default();
-    let gateway = before(&upstream, true, &authority).await;
-    let (mut client, mut secure) = ask(&gateway, &authority, &upstream, REQUEST).await;
-    client.end().await;
-    secure.shutdown().await.unwrap();
+    let mut asking = ask(&upstream, true, REQUEST).await;
+    asking.end().await;
+    let Asking { gateway, mut client, mut secure } = asking;
     release.notify_waiters();
     // Until the gateway closes, since nothing more can come.
     let reply = client.rest().await;
@@ -87,17 +102,15 @@ async fn a_client_that_sends_no_more_gets_its_answer_where_it_may() {
 #[tokio::test]
 async fn a_client_that_sends_no_more_has_left_unless_it_may() {
     let (upstream, _release) = Upstream::held().await;
-    let authority = Authority::default();
-    let gateway = before(&upstream, false, &authority).await;
-    let (mut client, mut secure) = ask(&gateway, &authority, &upstream, REQUEST).await;
-    client.end().await;
+    let mut asking = ask(&upstream, false, REQUEST).await;
+    asking.end().await;
+    let Asking { gateway, mut client, mut secure } = asking;
     assert_eq!(client.rest().await, "");
-    secure.shutdown().await.unwrap();
     let mut reply = String::new();
     // It ends without a farewell, which is an error to the client.
     let _ = wait::within("the end", secure.read_to_string(&mut reply)).await;
     assert_eq!(reply, "");
-    tells_of_gone(&gateway, 2).await;
+    tells_of_gone(&gateway, &upstream).await;
     gateway.stop().await;
 }
 
@@ -105,15 +118,10 @@ async fn a_client_that_sends_no_more_has_left_unless_it_may() {
 async fn a_client_that_leaves_is_noticed_though_more_bytes_came_behind_its_request() {
     for behind in ["\r\n", REQUEST] {
         let (upstream, _release) = Upstream::held().await;
-        let authority = Authority::default();
-        let gateway = before(&upstream, false, &authority).await;
-        let bytes = format!("{REQUEST}{behind}");
-        let (mut client, mut secure) = ask(&gateway, &authority, &upstream, &bytes).await;
-        client.end().await;
-        secure.shutdown().await.unwrap();
-        tells_of_gone(&gateway, 2).await;
-        wait::until("the upstream is let go", async || (upstream.open() == 0).then_some(())).await;
-        gateway.stop().await;
+        let mut asking = ask(&upstream, false, &format!("{REQUEST}{behind}")).await;
+        asking.end().await;
+        tells_of_gone(&asking.gateway, &upstream).await;
+        asking.gateway.stop().await;
     }
 }
 
@@ -121,12 +129,8 @@ async fn a_client_that_leaves_is_noticed_though_more_bytes_came_behind_its_reque
 async fn a_client_that_resets_is_noticed_though_more_bytes_came_behind_its_request() {
     for half_close in [false, true] {
         let (upstream, _release) = Upstream::held().await;
-        let authority = Authority::default();
-        let gateway = before(&upstream, half_close, &authority).await;
-        let bytes = format!("{REQUEST}\r\n");
-        let (client, secure) = ask(&gateway, &authority, &upstream, &bytes).await;
-        reset(client, secure);
-        tells_of_gone(&gateway, 2).await;
+        let gateway = ask(&upstream, half_close, &format!("{REQUEST}\r\n")).await.reset();
+        tells_of_gone(&gateway, &upstream).await;
         gateway.stop().await;
     }
 }
@@ -174,27 +178,20 @@ async fn a_body_that_ends_early_is_no_body_though_a_client_may_send_no_more() {
 #[tokio::test]
 async fn a_client_that_resets_its_connection_has_left_though_it_may_send_no_more() {
     let (upstream, _release) = Upstream::held().await;
-    let authority = Authority::default();
-    let gateway = before(&upstream, true, &authority).await;
-    let (client, secure) = ask(&gateway, &authority, &upstream, REQUEST).await;
-    reset(client, secure);
-    tells_of_gone(&gateway, 2).await;
-    wait::until("the upstream is let go", async || (upstream.open() == 0).then_some(())).await;
+    let gateway = ask(&upstream, true, REQUEST).await.reset();
+    tells_of_gone(&gateway, &upstream).await;
     gateway.stop().await;
 }
 
 #[tokio::test]
 async fn a_client_that_resets_its_connection_after_its_end_has_left() {
     let (upstream, _release) = Upstream::held().await;
-    let authority = Authority::default();
-    let gateway = before(&upstream, true, &authority).await;
-    let (mut client, mut secure) = ask(&gateway, &authority, &upstream, REQUEST).await;
-    client.end().await;
-    secure.shutdown().await.unwrap();
+    let mut asking = ask(&upstream, true, REQUEST).await;
+    asking.end().await;
     // Both ends have come by when a later request is answered on the same worker.
     let refused = "TRACE / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    assert_eq!(status(&gateway.raw_exchange(refused).await), 405);
-    reset(client, secure);
-    tells_of_gone(&gateway, 2).await;
+    assert_eq!(status(&asking.gateway.raw_exchange(refused).await), 405);
+    let gateway = asking.reset();
+    tells_of_gone(&gateway, &upstream).await;
     gateway.stop().await;
 }
