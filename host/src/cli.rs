@@ -2,24 +2,19 @@
 
 mod diff;
 mod explain;
+mod given;
+mod piped;
 mod plugin;
 mod run;
 mod schema;
 mod validate;
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{
-    config::{self, Config, fault_lines, other},
-    disk::CacheFolder,
-};
+use crate::{config::other, disk::CacheFolder};
 
 const FIRST_STEPS: &str =
     "First steps: write `tollgate.yaml`, see what is wrong with it by `tollgate validate`, start by
@@ -164,30 +159,6 @@ fn print(text: &str) -> Outcome {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.to_string()),
         _ => Ok(()),
     }
-}
-
-/// The configuration in a file, or all that is wrong with it.
-fn load_config(path: &Path) -> Result<Config, String> {
-    check_exists(path)?;
-    load_existing(path)
-}
-
-/// The same of a file that is known to be there.
-fn load_existing(path: &Path) -> Result<Config, String> {
-    config::load(path).map_err(|faults| fault_lines(&faults))
-}
-
-/// A missing file gets a hint: the default name is easily taken for one that was given.
-fn check_exists(config: &Path) -> Outcome {
-    must_exist(config, "name the configuration by `--config FILE` or TOLLGATE_CONFIG")
-}
-
-/// `hint`: where the name comes from.
-fn must_exist(file: &Path, hint: &str) -> Outcome {
-    if file.exists() {
-        return Ok(());
-    }
-    Err(format!("{}: there is no such file; {hint}", file.display()))
 }
 
 /// `1 route`, `2 routes`.

@@ -66,7 +66,7 @@ pub(crate) use self::{
     fault::{lines as fault_lines, sort as sort_faults},
     plugin_config::names_any,
     pointer::written_key,
-    secrets::{Schemas, is_mask, may_be_same, shown_field, shown_match, without_passwords},
+    secrets::{Schemas, is_mask, masked, may_be_same, shown_field, shown_match, without_passwords},
     substitute::escape,
     units::written_size,
 };

@@ -42,8 +42,20 @@ pub(crate) fn read_from(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
 
 /// As [`read`], of text in UTF-8.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
-    String::from_utf8(read(path, MAX_TEXT)?).map_err(not_text)
+    text(read(path, MAX_TEXT)?)
+}
+
+/// # Errors
+///
+/// It is no UTF-8, and where it stops being that.
+pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let reason =
+            format!("it is not text in UTF-8 (line {line} has other bytes); save it as UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, reason)
+    })
 }
 
 /// Opens a regular file for reading.

@@ -2,6 +2,7 @@
 
 mod again;
 mod connect;
+mod cut;
 mod pool;
 mod resolve;
 mod schedule;

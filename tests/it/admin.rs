@@ -154,7 +154,10 @@ routes:
     let ran = tollgate(&["validate", "-c", "again.yaml"]);
     assert_eq!(ran.code, 0, "{ran:?}\n{}", told.text());
     let warning = "is masked, so it was not checked; a gateway does not start with it";
-    assert_eq!(ran.stdout.matches(warning).count(), 4, "{ran:?}");
+    assert_eq!(ran.stdout.matches(warning).count(), 5, "{ran:?}");
+    let ran = tollgate(&["run", "-c", "again.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("admin.token: is a mask"), "{ran:?}");
     // The keys and the token; what is wrong beside a mask is still told.
     let ran = tollgate(&["diff", "tollgate.yaml", "again.yaml"]);
     assert_eq!(ran.code, 0, "{ran:?}");

@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::{complain, count, load_existing, must_exist, print};
+use super::{complain, count, given, print};
 use crate::{
     config::Config,
     diff::{Differences, diff},
@@ -25,7 +25,7 @@ const TROUBLE: u8 = 2;
 #[derive(clap::Args)]
 #[command(after_help = LINES)]
 pub(super) struct Arguments {
-    /// The configuration that runs
+    /// The configuration that runs; `-` for standard input
     old: PathBuf,
     /// The one that is to take its place
     new: PathBuf,
@@ -63,6 +63,5 @@ impl Arguments {
 
 /// `argument`: what the usage calls the file.
 fn load(path: &Path, argument: &str) -> Result<Config, String> {
-    must_exist(path, &format!("it was given as {argument}"))?;
-    load_existing(path)
+    given::load_hinting(path, &format!("it was given as {argument}"))
 }

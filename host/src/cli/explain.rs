@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{ConfigArgument, Outcome, load_config, print};
+use super::{ConfigArgument, Outcome, given, print};
 use crate::explain::explain;
 
 #[derive(clap::Args)]
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
-        let config = load_config(&self.config.config)?;
+        let config = given::load(&self.config.config)?;
         let headers: HeaderMap = self.headers.into_iter().collect();
         print(&explain(&config, &self.method, &self.url, &headers)?)
     }

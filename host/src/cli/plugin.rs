@@ -5,7 +5,7 @@ mod build;
 mod create;
 mod inspect;
 mod lock;
-mod piped;
+mod piped_component;
 mod pull;
 mod push;
 mod registry;

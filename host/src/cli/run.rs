@@ -1,6 +1,6 @@
 //! `tollgate run`.
 
-use super::{CacheArgument, ConfigArgument, Outcome, check_exists, print};
+use super::{CacheArgument, ConfigArgument, Outcome, given, print};
 use crate::{
     config::other,
     server::{self, Listening, Options},
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
-        check_exists(&self.config.config)?;
+        given::must_exist(&self.config.config)?;
         let options = Options {
             config: self.config.config,
             cache: self.cache.folder(),

@@ -1,6 +1,6 @@
 //! `tollgate validate`.
 
-use super::{CacheArgument, ConfigArgument, Outcome, check_exists, count, print};
+use super::{CacheArgument, ConfigArgument, Outcome, count, given, print};
 use crate::server::{self, Options};
 
 #[derive(clap::Args)]
@@ -17,12 +17,12 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
         let Self { config, cache, offline } = self;
-        check_exists(&config.config)?;
+        let examined = given::examine(&config.config)?;
         let options =
             Options { config: config.config.clone(), cache: cache.folder(), offline, log: None };
         let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
         let runtime = server::runtime().map_err(|failed| failed.to_string())?;
-        let checked = runtime.block_on(builder.check(&config.config));
+        let checked = runtime.block_on(builder.check_examined(examined));
         let file = config.config.display();
         let summary = match checked {
             Ok(summary) => summary,

@@ -195,6 +195,7 @@ fn check_upstream(spot: &Spot<'_>, name: &str, upstreams: Option<&Table<file::Up
     if !upstreams.is_some_and(|upstreams| upstreams.contains_key(name)) {
         let known = upstreams.into_iter().flat_map(|upstreams| upstreams.keys());
         let hint = did_you_mean(name, known.map(String::as_str));
+        let hint = if hint.is_empty() { "; add it to `upstreams`" } else { &hint };
         spot.fault(format!("no upstream is called \"{name}\"{hint}"));
     }
 }

@@ -146,6 +146,15 @@ impl Document {
         self.node(at).map_or(Value::Null, Node::to_value)
     }
 
+    /// Tells every text in it, as it is with its variables replaced.
+    pub(super) fn each_text(&self, each: &mut impl FnMut(&Pointer, &str)) {
+        self.root.for_each(&mut Pointer::default(), &mut |at, node| {
+            if let Content::String(text) | Content::Substituted { text, .. } = &node.content {
+                each(at, text);
+            }
+        });
+    }
+
     /// Whether variables were replaced in the value: it may be a secret.
     pub(super) fn has_substituted(&self, at: &Pointer) -> bool {
         self.node(at).is_some_and(|node| {

@@ -43,7 +43,7 @@ impl Fault {
 impl Fault {
     /// Whether it is at `at` or inside of it.
     pub(crate) fn is_within(&self, at: &Pointer) -> bool {
-        self.at.steps().starts_with(at.steps())
+        self.at.is_within(at)
     }
 }
 
@@ -99,7 +99,7 @@ impl<'a> Faults<'a> {
 
     /// Whether a fault has been found at `at` or inside of it.
     pub(super) fn any_within(&self, at: &Pointer) -> bool {
-        self.found.borrow().iter().any(|fault| fault.at.steps().starts_with(at.steps()))
+        self.found.borrow().iter().any(|fault| fault.is_within(at))
     }
 
     /// Whether a fault has been found at `at` itself.

@@ -38,6 +38,11 @@ impl Pointer {
         &self.0
     }
 
+    /// Whether it leads to what is at `other` or inside of it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// The way on to a value of this mapping.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {

@@ -1,6 +1,7 @@
 //! What of a configuration may be a secret: shown masked by whatever shows a configuration.
 
 mod described;
+mod masked;
 mod urls;
 
 use std::collections::HashMap;
@@ -8,16 +9,12 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 pub(super) use self::urls::mask_passwords;
-pub(crate) use self::urls::without_passwords;
 use self::{
     described::Described,
     urls::{has_masked_password, has_password},
 };
-use super::{
-    Route, Source,
-    document::Document,
-    pointer::{Pointer, Step},
-};
+pub(crate) use self::{masked::masked, urls::without_passwords};
+use super::{Route, Source, document::Document, pointer::Pointer};
 use crate::router::{Match, ValueCondition};
 
 /// What stands where a secret was.
@@ -37,8 +34,9 @@ pub(super) fn plugin_config(
     config: &Value,
     schema: Option<&Value>,
 ) -> Value {
-    let schema = schema.map_or_else(Described::by_nobody, Described::by);
-    Walk { document }.value(at, config, Found { schema, ..Found::default() })
+    let mut shown = config.clone();
+    Secrets { document, schema }.each_in(at, &mut shown, &mut |_, secret| *secret = MASK.into());
+    shown
 }
 
 /// A route's conditions with those masked that only some clients know.
@@ -80,7 +78,11 @@ pub(crate) fn may_be_same(one: &Value, other: &Value) -> bool {
 
 /// Whether the value is what stands where a secret was.
 pub(crate) fn is_mask(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text == MASK || text == MASKED_REGEX)
+    value.as_str().is_some_and(is_masked_text)
+}
+
+fn is_masked_text(text: &str) -> bool {
+    text == MASK || text == MASKED_REGEX
 }
 
 /// Whether the value with this name in the table at `at` may be one. Names of header fields are in
@@ -134,13 +136,16 @@ fn is_secret_name(name: &str) -> bool {
 
 /// Whether a text is one that a client shows to be let in, whatever it is called (RFC 9110 §11.4).
 fn is_credential(text: &str) -> bool {
-    let scheme = text.split_once(' ').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    scheme.is_some_and(|scheme| ["basic", "bearer"].contains(&scheme.as_str()))
+    const SCHEMES: [&str; 8] =
+        ["basic", "bearer", "digest", "dpop", "hawk", "negotiate", "signature", "token"];
+    let scheme = text.trim_start().split_once([' ', '\t']).map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()))
 }
 
-/// A plugin's configuration, walked through beside its schema.
-struct Walk<'d> {
-    document: &'d Document,
+/// The secrets of a plugin's configuration, as its schema and their names tell.
+pub(super) struct Secrets<'d> {
+    pub(super) document: &'d Document,
+    pub(super) schema: Option<&'d Value>,
 }
 
 /// What the way to a value says of it.
@@ -164,6 +169,20 @@ impl<'s> Found<'s> {
         self.below(self.schema.element(index), self.is_named)
     }
 
+    /// Whether a text, number or switch may be one.
+    fn is_secret(&self, scalar: &Value) -> bool {
+        match scalar {
+            Value::String(text) => {
+                self.is_marked || self.is_named || !self.schema.is_known() || is_credential(text)
+            }
+            // A number that is called like a secret is hardly one where a schema has a number.
+            Value::Bool(_) | Value::Number(_) => {
+                self.is_marked || (self.is_named && !self.schema.is_known())
+            }
+            Value::Null | Value::Array(_) | Value::Object(_) => false,
+        }
+    }
+
     fn below(&self, schema: Described<'s>, is_named: bool) -> Self {
         let is_named = is_named && !schema.is_public();
         let is_marked = self.is_marked || schema.is_secret();
@@ -171,34 +190,40 @@ impl<'s> Found<'s> {
     }
 }
 
-impl Walk<'_> {
-    fn value(&self, at: &Pointer, value: &Value, found: Found<'_>) -> Value {
-        let is_secret = match value {
-            Value::String(text) => {
-                found.is_marked || found.is_named || !found.schema.is_known() || is_credential(text)
-            }
-            // A number that is called like a secret is hardly one where a schema has a number.
-            Value::Bool(_) | Value::Number(_) => {
-                found.is_marked || (found.is_named && !found.schema.is_known())
-            }
-            Value::Null | Value::Array(_) | Value::Object(_) => false,
-        };
+impl Secrets<'_> {
+    /// Every text, number and switch in `config` that may be one, and where it is in the file.
+    pub(super) fn each_in(
+        &self,
+        at: &Pointer,
+        config: &mut Value,
+        each: &mut dyn FnMut(&Pointer, &mut Value),
+    ) {
+        let schema = self.schema.map_or_else(Described::by_nobody, Described::by);
+        self.walk(at, config, &Found { schema, ..Found::default() }, each);
+    }
+
+    fn walk(
+        &self,
+        at: &Pointer,
+        value: &mut Value,
+        found: &Found<'_>,
+        each: &mut dyn FnMut(&Pointer, &mut Value),
+    ) {
         match value {
             Value::Array(elements) => {
-                let elements = elements.iter().enumerate();
-                let shown = elements.map(|(index, element)| {
-                    self.value(&at.join(Step::Index(index)), element, found.element(index))
-                });
-                shown.collect()
+                for (index, element) in elements.iter_mut().enumerate() {
+                    self.walk(&at.index(index), element, &found.element(index), each);
+                }
             }
             Value::Object(members) => {
-                let shown = members.iter().map(|(key, member)| {
-                    (key.clone(), self.value(&at.key(key), member, found.member(key)))
-                });
-                Value::Object(shown.collect())
+                for (key, member) in members {
+                    self.walk(&at.key(key), member, &found.member(key), each);
+                }
             }
-            _ if is_secret || self.document.has_substituted(at) => MASK.into(),
-            shown => shown.clone(),
+            scalar if found.is_secret(scalar) || self.document.has_substituted(at) => {
+                each(at, scalar);
+            }
+            _ => (),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Builder, Failure,
-    build::{fault, tls_faults},
+    build::{fault, masked, tls_faults},
     components::Fetches,
 };
 use crate::{
@@ -48,13 +48,15 @@ impl Builder {
     ) -> Result<Summary, Failure> {
         let Some(config) = config else { return Err(Failure(faults)) };
         let (links, fetches, found) = self.check_components(&config, &faults).await;
-        let (masked, found): (Vec<_>, Vec<_>) =
+        let mut masked = masked(&config, links.iter().flatten());
+        let (of_masks, found): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|fault| is_of_mask(&config, fault));
+        masked.extend(of_masks.into_iter().map(|fault| fault.at));
         let files = files(&config).into_iter().filter(|found| !is_told(&faults, &found.at));
         let found: Vec<_> = found.into_iter().chain(files).collect();
         faults.extend(found);
         if faults.is_empty() {
-            return Ok(Summary::of(&config, &links, &fetches, &masked));
+            return Ok(Summary::of(&config, &links, &fetches, masked));
         }
         config::sort_faults(&mut faults);
         Err(Failure(faults))
@@ -135,15 +137,20 @@ pub(super) fn access_log_fault(config: &Config, error: &std::io::Error) -> Fault
 }
 
 impl Summary {
-    /// `masked`: what plugins say of masked values.
-    fn of(config: &Config, links: &[Option<Link>], fetches: &Fetches, masked: &[Fault]) -> Self {
+    /// `masked`: masks in the places of secrets.
+    fn of(
+        config: &Config,
+        links: &[Option<Link>],
+        fetches: &Fetches,
+        masked: Vec<Pointer>,
+    ) -> Self {
         let pairs = config.uses.iter().zip(links);
         let pairs = pairs.filter_map(|(plugin, link)| Some((plugin, link.as_ref()?.plugin()?)));
         let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
-        let masked: BTreeSet<_> = masked.iter().map(|fault| (fault.place, &fault.at)).collect();
-        let masked = masked.into_iter().map(|(_, at)| {
+        let placed = masked.into_iter().map(|at| (config.document.place(&at), at));
+        let masked = placed.collect::<BTreeSet<_>>().into_iter().map(|(_, at)| {
             let reason = "is masked, so it was not checked; a gateway does not start with it";
-            fault(config, at, reason.to_owned()).to_string()
+            fault(config, &at, reason.to_owned()).to_string()
         });
         let warnings = warnings.chain(masked);
         let warnings = warnings.chain(fetches.unpinned(config));

@@ -326,9 +326,23 @@ impl Compiling<'_> {
         let compiled = self.components.compiled_for(engine, self.bytes, self.digest);
         compiled.map_err(|error| LoadError::NotAComponent {
             name: self.name.to_owned(),
-            reason: format!("{error:#}"),
+            reason: damage(self.bytes).unwrap_or_else(|| format!("{error:#}")),
         })
     }
+}
+
+/// Where the bytes stop being a component, if it is their form that is at fault.
+fn damage(bytes: &[u8]) -> Option<String> {
+    let error = wasmparser::Parser::new(0).parse_all(bytes).find_map(Result::err)?;
+    let (at, length) = (error.offset(), bytes.len());
+    Some(if error.message().starts_with("unexpected end") {
+        format!("it is cut short, after {length} bytes; copy it again, or build it again")
+    } else {
+        let reason = error.message();
+        format!(
+            "it is damaged at byte {at} of {length} ({reason}); copy it again, or build it again"
+        )
+    })
 }
 
 /// The bytes of a file and their digest.

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     Upstream, UpstreamError,
+    cut::{CutStream, LastUpload},
     pool::{Connection, Http1, Target},
     shared::Http2,
     streams::{Streams, Tasks, UNTOLD},
@@ -155,21 +156,23 @@ impl Upstream {
     async fn open(&self, target: &Arc<Target>) -> io::Result<Connection> {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
+        let upload = LastUpload::default();
+        let stream = CutStream::new(stream, upload.clone());
         let Some(tls) = &self.tls else {
             let http2 = self.config.protocol == Protocol::Http2;
-            return self.handshake(stream, http2, target).await;
+            return self.handshake((stream, upload), http2, target).await;
         };
         let stream = tls.connect(stream, &target.host).await?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if self.config.protocol == Protocol::Http2 && !http2 {
             return Err(io::Error::other("the endpoint does not speak HTTP/2 (ALPN)"));
         }
-        self.handshake(stream, http2, target).await
+        self.handshake((stream, upload), http2, target).await
     }
 
     async fn handshake<S>(
         &self,
-        stream: S,
+        (stream, upload): (S, LastUpload),
         http2: bool,
         target: &Arc<Target>,
     ) -> io::Result<Connection>
@@ -178,7 +181,7 @@ impl Upstream {
     {
         target.shared().speaks(http2);
         if !http2 {
-            return http1_handshake(stream).await;
+            return http1_handshake(stream, upload).await;
         }
         let connection = self.http2_handshake(stream, target).await?;
         if self.config.keepalive_max_idle > 0 {
@@ -210,7 +213,7 @@ impl Upstream {
     }
 }
 
-async fn http1_handshake<S>(stream: S) -> io::Result<Connection>
+async fn http1_handshake<S>(stream: S, upload: LastUpload) -> io::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -225,5 +228,5 @@ where
         // Its errors reach the exchange through the sender.
         let _ = connection.with_upgrades().await;
     });
-    Ok(Connection::Http1(Http1::new(sender, driver.abort_handle())))
+    Ok(Connection::Http1(Http1::new(sender, upload, driver.abort_handle())))
 }

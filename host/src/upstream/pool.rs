@@ -11,6 +11,7 @@ use parking_lot::MutexGuard;
 use tokio::{task::AbortHandle, time::timeout};
 
 use super::{
+    cut::LastUpload,
     shared::{Http2, Shared},
     streams::{Place, Streams},
 };
@@ -42,6 +43,7 @@ struct Idle {
 /// to read on would wait for as long as that likes.
 pub(super) struct Http1 {
     pub(super) sender: http1::SendRequest<Body>,
+    upload: LastUpload,
     /// `None` once it is nobody's any more.
     driver: Option<AbortHandle>,
 }
@@ -76,8 +78,19 @@ pub(crate) struct Exclusive {
 }
 
 impl Http1 {
-    pub(super) fn new(sender: http1::SendRequest<Body>, driver: AbortHandle) -> Self {
-        Self { sender, driver: Some(driver) }
+    pub(super) fn new(
+        sender: http1::SendRequest<Body>,
+        upload: LastUpload,
+        driver: AbortHandle,
+    ) -> Self {
+        Self { sender, upload, driver: Some(driver) }
+    }
+
+    /// The body of the request that it sends next.
+    pub(super) fn uploads(&self, progress: Option<&Arc<Progress>>) {
+        if let Some(progress) = progress {
+            self.upload.is(progress);
+        }
     }
 
     /// Whether it has been of no use for so long; its task then closes it as TLS asks.

@@ -129,6 +129,7 @@ impl Upstream {
                 *request.version_mut() = Version::HTTP_11;
                 for_http1(&mut request);
                 forwarding::bind_te(request.headers_mut());
+                connection.uploads(patience.progress.as_ref());
                 let sending = connection.sender.try_send_request(request);
                 let response = self.head(sending, |body| body, address, patience).await?;
                 let (target, config) = (Arc::clone(target), Arc::clone(&self.config));

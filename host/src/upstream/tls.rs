@@ -14,9 +14,9 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::SingleCertAndKey,
 };
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
+use super::cut::CutStream;
 use crate::{
     config::{Protocol, UpstreamTls},
     tls::{TlsError, TlsFault, TlsFaults, roots},
@@ -65,9 +65,9 @@ impl Tls {
 
     pub(super) async fn connect(
         &self,
-        stream: TcpStream,
+        stream: CutStream,
         host: &str,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    ) -> io::Result<TlsStream<CutStream>> {
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,

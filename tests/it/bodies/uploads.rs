@@ -1,5 +1,7 @@
 //! Request bodies that outlive their response.
 
+use std::io::ErrorKind;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -34,5 +36,23 @@ async fn an_upload_goes_on_after_its_response_for_longer_than_a_head_may_take() 
     }
     client.send("GET /ping HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(client.response().await.ends_with("pong"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_client_leaves_is_reset_at_its_upstream() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = before(&listener.local_addr().unwrap(), "header_timeout: 1s").await;
+    let mut client = gateway.raw().await;
+    client.send("POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 30\r\n\r\n0123456789").await;
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"0123456789") {
+        assert_ne!(upstream.read_buf(&mut received).await.unwrap(), 0);
+    }
+    drop(client);
+    // An end would look like that of a client that is done.
+    let ended = wait::within("the connection's end", upstream.read_buf(&mut received)).await;
+    assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
     gateway.stop().await;
 }

@@ -110,6 +110,11 @@ fn a_component_may_come_through_a_pipe_of_the_process() {
         let shown = if name == "-" { "<standard input>" } else { name };
         let expected = format!("`{shown}` is not a WebAssembly component");
         assert!(ran.stderr.contains(&expected), "{name}: {ran:?}");
+        let (half, _) = component.split_at(component.len() / 2);
+        let ran = tollgate_with(here.path(), &[], half, &["plugin", "inspect", name]);
+        assert_eq!(ran.code, 1, "{name}: {ran:?}");
+        let expected = format!("it is cut short, after {} bytes; copy it again", half.len());
+        assert!(ran.stderr.contains(&expected), "{name}: {ran:?}");
     }
 }
 
@@ -128,4 +133,28 @@ async fn an_access_log_that_is_a_pipe_needs_a_reader() {
     let _reader = reader.unwrap();
     let ran = run(here.path(), &["validate"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn a_configuration_may_come_through_a_pipe_of_the_process() {
+    let here = folder();
+    let config = std::fs::read(here.path().join("tollgate.yaml")).unwrap();
+    let ran = tollgate_with(here.path(), &[], &config, &["validate", "-c", "-"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.starts_with("<standard input>: valid ("), "{ran:?}");
+    let ran = tollgate_with(here.path(), &[], &config, &["diff", "tollgate.yaml", "-"]);
+    assert_eq!((ran.code, &*ran.stdout), (0, "no differences\n"), "{ran:?}");
+    let ran = tollgate_with(here.path(), &[], "routes: [b", &["validate", "-c", "-"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.starts_with("<standard input>:1:"), "{ran:?}");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_says_so() {
+    let here = folder();
+    std::os::unix::fs::symlink("gone.yaml", here.path().join("link.yaml")).unwrap();
+    let ran = tollgate(here.path(), &["validate", "-c", "link.yaml"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let told = "link.yaml: it is a link to `gone.yaml`, which is not there";
+    assert!(ran.stderr.contains(told), "{ran:?}");
 }

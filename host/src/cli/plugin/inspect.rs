@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     CacheArgument, Outcome, load, load_service,
-    piped::Piped,
+    piped_component::PipedComponent,
     print,
     registry::{self, RegistryArgument},
 };
@@ -41,7 +41,7 @@ impl Arguments {
         let fetched =
             reference.map(|r| registry::fetch(&r, registry, cache.clone())).transpose()?;
         let artifact = fetched.as_ref().map(|(_, Fetched { artifact, .. })| artifact.to_string());
-        let piped = Piped::open(&file)?;
+        let piped = PipedComponent::open(&file)?;
         let own = piped.as_ref().map(|piped| &piped.file);
         let fetched = fetched.as_ref().map(|(_, fetched)| &fetched.file);
         let file = fetched.or(own).unwrap_or(&file);

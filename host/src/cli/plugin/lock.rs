@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::ConfigArgument;
 use super::{CacheArgument, Outcome, print};
 use crate::{
-    cli::load_config,
+    cli::given,
     config::{self, Config, Fault, fault_lines},
     digest::Digest,
     registry::{Error, Fetched, Lock, Reference, Registries},
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
         let path = &self.config.config;
-        let config = load_config(path)?;
+        let config = given::load(path)?;
         let registries = Registries::new(self.cache.folder().as_ref(), false);
         let lock = config.lock();
         let lock = Lock::read(&lock, registries.beside(&lock).as_deref());

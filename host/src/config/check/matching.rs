@@ -47,6 +47,13 @@ pub(super) fn check(spot: &Spot<'_>, file: &MatchFile) -> Option<Match> {
 
 fn check_method(spot: &Spot<'_>, text: &str) -> Option<Method> {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
+    let written = text.to_uppercase();
+    if written != text && (KNOWN.contains(&&*written) || ["TRACE", "CONNECT"].contains(&&*written))
+    {
+        // RFC 9110 §9.1: names of methods are case-sensitive.
+        spot.fault(format!("no method is called \"{text}\"; write it in upper case: {written}"));
+        return None;
+    }
     let method = Method::from_bytes(text.as_bytes()).ok();
     let hint = did_you_mean(text, KNOWN.into_iter());
     match method {

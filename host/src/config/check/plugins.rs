@@ -83,6 +83,7 @@ impl<'f> Uses<'f> {
         let found = self.named.get(name);
         if found.is_none() {
             let hint = did_you_mean(name, self.named.keys().map(String::as_str));
+            let hint = if hint.is_empty() { "; add it to `plugins`" } else { &hint };
             spot.fault(format!("no plugin is called \"{name}\"{hint}"));
         }
         found.copied().flatten()

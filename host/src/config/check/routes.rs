@@ -112,7 +112,7 @@ fn check_conflicts(spot: &Spot<'_>, routes: &[Route]) {
     for conflict in conflicts {
         let (first, second) = (&routes[conflict.first], &routes[conflict.second]);
         let message = format!(
-            "matches the same requests as {}, and neither is more specific",
+            "matches the same requests as {}, and neither is more specific; give one of them another path, method, host or condition",
             spot.faults.named_place(&first.at)
         );
         spot.faults.push(&second.at.key("match").key("path"), message);

@@ -14,16 +14,20 @@ use crate::config::pointer::Place;
 /// Where the text stops being YAML, and why it is none.
 pub(super) fn parse(input: &str) -> Result<Node, (Place, String)> {
     let parsed = serde_saphyr::from_str_with_options::<Spanned<Raw>>(input, options());
-    parsed.map(Node::from).map_err(|error| {
+    parsed.map(Node::from).or_else(|error| {
         let place = error.location().map_or(Place::START, Place::from);
         if matches!(error.without_snippet(), Error::MultipleDocuments { .. }) {
-            return second_document(input, place);
+            let (mark, message) = second_document(input, place);
+            return match before_nothing(input, mark) {
+                Some(first) => parse(first),
+                None => Err((mark, message)),
+            };
         }
         let text = error.without_snippet().to_string();
         let line = text.lines().next().unwrap_or_default();
         // The place stands before the message already.
         let message = line.rsplit_once(" at line ").map_or(line, |(message, _)| message);
-        (place, format!("{message}{}", hint(text_line(input, place))))
+        Err((place, format!("{message}{}", hint(text_line(input, place)))))
     })
 }
 
@@ -128,6 +132,14 @@ fn second_document(input: &str, found: Place) -> (Place, String) {
         "this file holds more than one document; remove the line `{mark}` and put what is left into one, or into files of their own"
     );
     (Place { line: index + 1, column: 1 }, message)
+}
+
+/// What stands before the mark, where nothing stands behind it: programs that join files leave such.
+fn before_nothing(input: &str, mark: Place) -> Option<&str> {
+    let mut lines = input.split_inclusive('\n');
+    let before = lines.by_ref().take(mark.line - 1).map(str::len).sum();
+    let is_empty = |line: &str| matches!(line.trim(), "" | "---" | "...") || line.starts_with('#');
+    lines.all(is_empty).then_some(&input[..before])
 }
 
 fn text_line(input: &str, place: Place) -> &str {

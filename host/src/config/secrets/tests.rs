@@ -121,11 +121,11 @@ fn numbers_that_were_substituted_are_masked_too() {
 fn credentials_are_masked_by_short_names_and_by_what_they_say() {
     let schema = json!({ "additionalProperties": { "type": "string" } });
     check(
-        "{ x-auth: a, x-sig: a, x-session: a, author: a, design: a, x-custom: Bearer a, x-other: basic a, plain: bearer }",
+        "{ x-auth: a, x-sig: a, x-session: a, author: a, design: a, x-custom: Bearer a, x-other: basic a, x-more: '\tDigest\ta', plain: bearer }",
         Some(schema),
         json!({
             "x-auth": "***", "x-sig": "***", "x-session": "***", "author": "a", "design": "a",
-            "x-custom": "***", "x-other": "***", "plain": "bearer",
+            "x-custom": "***", "x-other": "***", "x-more": "***", "plain": "bearer",
         }),
     );
 }

@@ -36,20 +36,22 @@ pub(super) fn has_masked_password(text: &str) -> bool {
 
 /// Where they stand in `text`, in order.
 fn passwords(text: &str) -> Vec<Range<usize>> {
-    let marks = text.match_indices("://");
+    // Also of one that says no scheme (RFC 3986 §4.2).
+    let marks = text.match_indices("//");
     marks.filter_map(|(mark, separator)| password(text, mark + separator.len())).collect()
 }
 
-/// The password in the authority that begins at `start`.
+/// The password, or the token, in the authority that begins at `start`.
 fn password(text: &str, start: usize) -> Option<Range<usize>> {
     let ends = |c: char| matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>') || c.is_whitespace();
     let authority = &text[start..];
     let authority = &authority[..authority.find(ends).unwrap_or(authority.len())];
     // Some write an `@` into a password as it is: the last one ends it.
     let user_info = &authority[..authority.rfind('@')?];
-    let colon = user_info.find(':')?;
-    let password = start + colon + 1..start + user_info.len();
-    (!password.is_empty()).then_some(password)
+    // A token may stand in the place of the user's name, with no password beside it.
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let masked = if password.is_empty() { 0..user.len() } else { user.len() + 1..user_info.len() };
+    (!masked.is_empty()).then_some(start + masked.start..start + masked.end)
 }
 
 #[cfg(test)]
@@ -64,8 +66,10 @@ mod tests {
             ("a://u:x@h, b://v:y@h/z", "a://u:***@h, b://v:***@h/z"),
             ("postgres://:secret@[::1]/db", "postgres://:***@[::1]/db"),
             ("https://host/a:b@c", "https://host/a:b@c"),
-            ("https://user@host/", "https://user@host/"),
-            ("https://user:@host/", "https://user:@host/"),
+            ("https://token@host/", "https://***@host/"),
+            ("https://token:@host/", "https://***:@host/"),
+            ("https://:@host/", "https://:@host/"),
+            ("//user:secret@host/", "//user:***@host/"),
             ("https://host:80/?q=a:b@c", "https://host:80/?q=a:b@c"),
             ("https://größe:schlüssel@host/", "https://größe:***@host/"),
         ] {

@@ -15,7 +15,18 @@ fn a_second_document_is_told_at_the_line_that_begins_it() {
         "listeners: []\n# b\n--- # c\n# d\nworkers: 2\n",
         &[&format!("tollgate.yaml:3:1: {second}")],
     );
-    check_faults("---\nlisteners: []\n...\n---\n", &[&format!("tollgate.yaml:4:1: {second}")]);
+    check_faults(
+        "---\nlisteners: []\n...\n---\nworkers: 2\n",
+        &[&format!("tollgate.yaml:4:1: {second}")],
+    );
+}
+
+#[test]
+fn a_second_document_with_nothing_in_it_is_none() {
+    let first = "---\nlisteners: [{ address: 127.0.0.1:0 }]\n";
+    for end in ["---\n", "---", "...\n---\n# nothing\n\n", "---\n---\n"] {
+        check_ok(&format!("{first}{end}"));
+    }
 }
 
 /// The variables `PORT` (8080), `TOKEN` (12345), `EMPTY` and `WORD` (word).
