@@ -47,7 +47,7 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
     let Some(upstream) = upstream_of(exchange, route) else { return };
     exchange.answered_by = Some(Arc::clone(&upstream.name));
     let mut request = match outgoing(exchange, route, &wishes) {
-        Ok(request) => request,
+        Ok(request) => Box::new(request),
         Err(error) => return exchange.fail(error),
     };
     // HTTP/1.0 knows no host, and HTTP/1.1 goes nowhere without (RFC 9112 §3.2).

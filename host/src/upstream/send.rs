@@ -14,7 +14,7 @@ use super::{
     Upstream, UpstreamError,
     again::{Copy, failure},
     connect::MAX_RESPONSE_HEAD,
-    pool::{Connection, Exclusive, Lease, Target},
+    pool::{Connection, Exclusive, Http1, Lease, Target},
     shared::Http2,
     upload::Upload,
 };
@@ -50,7 +50,7 @@ impl Upstream {
     /// A plugin's own request.
     pub(crate) async fn call(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         patience: Patience,
     ) -> Result<Response<Body>, UpstreamError> {
         let mut answer = self.send(request, patience).await?;
@@ -73,9 +73,11 @@ impl Upstream {
     /// connect, on a new connection where a kept one turned out to be closed. One that has been sent
     /// goes again where its upstream says that it did nothing with it, or where its kept connection
     /// was closed without a word and it is safe to repeat.
+    ///
+    /// The request is boxed, since it is large, and each step on its way here would copy it.
     pub(crate) async fn send(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         patience: Patience,
     ) -> Result<Answer, UpstreamError> {
         let started = Instant::now();
@@ -108,8 +110,10 @@ impl Upstream {
                     self.observe(answer.response.status(), started.elapsed());
                     return Ok(answer);
                 }
-                (Err(Failed::Unsent(request, _)), _) if first && reused => *request,
-                (Err(Failed::Sent(error)), Some(copy)) if copy.may_follow(&error) => copy.request(),
+                (Err(Failed::Unsent(request, _)), _) if first && reused => request,
+                (Err(Failed::Sent(error)), Some(copy)) if copy.may_follow(&error) => {
+                    Box::new(copy.request())
+                }
                 (Err(Failed::Unsent(_, error) | Failed::Sent(error)), _) => return Err(error),
             };
             after = Some(Instant::now());
@@ -119,44 +123,64 @@ impl Upstream {
     async fn send_on(
         &self,
         connection: Connection,
-        mut request: Request<Body>,
+        request: Box<Request<Body>>,
         target: &Arc<Target>,
         patience: &Patience,
     ) -> Result<Answer, Failed> {
-        let address = target.address;
         match connection {
-            Connection::Http1(mut connection) => {
-                *request.version_mut() = Version::HTTP_11;
-                for_http1(&mut request);
-                forwarding::bind_te(request.headers_mut());
-                connection.uploads(patience.progress.as_ref());
-                let sending = connection.sender.try_send_request(request);
-                let response = self.head(sending, |body| body, address, patience).await?;
-                let (target, config) = (Arc::clone(target), Arc::clone(&self.config));
-                let lease = Exclusive::new(connection, target, config, patience.progress.clone());
-                // Who frames a message twice (RFC 9112 §6.3) is not asked again on this connection.
-                let doubtful = response.headers().contains_key(TRANSFER_ENCODING)
-                    && response.headers().contains_key(CONTENT_LENGTH);
-                let lease = if doubtful { lease.not_again() } else { lease };
-                Ok(Answer { response, lease: Lease::Exclusive(lease) })
+            Connection::Http1(connection) => {
+                self.send_on_http1(connection, request, target, patience).await
             }
-            Connection::Http2(Http2 { mut sender, place }) => {
-                *request.version_mut() = Version::HTTP_2;
-                self.for_http2(&mut request);
-                let place = Arc::new(place);
-                let request = request.map(|body| Upload::new(body, Arc::clone(&place)));
-                let sending = sender.try_send_request(request);
-                let sent = self.head(sending, Upload::into_body, address, patience).await;
-                if let Err(
-                    Failed::Unsent(..)
-                    | Failed::Sent(UpstreamError::TimedOut { .. } | UpstreamError::Closed { .. }),
-                ) = &sent
-                {
-                    target.distrust(place.streams());
-                }
-                Ok(Answer { response: sent?, lease: Lease::Shared { _place: place } })
+            // Boxed, or those that go over HTTP/1.1 would be as large.
+            Connection::Http2(connection) => {
+                Box::pin(self.send_on_http2(connection, request, target, patience)).await
             }
         }
+    }
+
+    async fn send_on_http1(
+        &self,
+        mut connection: Http1,
+        mut request: Box<Request<Body>>,
+        target: &Arc<Target>,
+        patience: &Patience,
+    ) -> Result<Answer, Failed> {
+        *request.version_mut() = Version::HTTP_11;
+        for_http1(&mut request);
+        forwarding::bind_te(request.headers_mut());
+        connection.uploads(patience.progress.as_ref());
+        let sending = connection.sender.try_send_request(*request);
+        let response = self.head(sending, |body| body, target.address, patience).await?;
+        let (target, config) = (Arc::clone(target), Arc::clone(&self.config));
+        let lease = Exclusive::new(connection, target, config, patience.progress.clone());
+        // Who frames a message twice (RFC 9112 §6.3) is not asked again on this connection.
+        let doubtful = response.headers().contains_key(TRANSFER_ENCODING)
+            && response.headers().contains_key(CONTENT_LENGTH);
+        let lease = if doubtful { lease.not_again() } else { lease };
+        Ok(Answer { response, lease: Lease::Exclusive(lease) })
+    }
+
+    async fn send_on_http2(
+        &self,
+        Http2 { mut sender, place }: Http2,
+        mut request: Box<Request<Body>>,
+        target: &Arc<Target>,
+        patience: &Patience,
+    ) -> Result<Answer, Failed> {
+        *request.version_mut() = Version::HTTP_2;
+        self.for_http2(&mut request);
+        let place = Arc::new(place);
+        let request = request.map(|body| Upload::new(body, Arc::clone(&place)));
+        let sending = sender.try_send_request(request);
+        let sent = self.head(sending, Upload::into_body, target.address, patience).await;
+        if let Err(
+            Failed::Unsent(..)
+            | Failed::Sent(UpstreamError::TimedOut { .. } | UpstreamError::Closed { .. }),
+        ) = &sent
+        {
+            target.distrust(place.streams());
+        }
+        Ok(Answer { response: sent?, lease: Lease::Shared { _place: place } })
     }
 
     /// HTTP/2 has the authority in the target, and no `host` (RFC 9113 §8.3.1).

@@ -58,7 +58,8 @@ impl Freshness {
         if self.no_store {
             return "no-store".to_owned();
         }
-        let mut value = format!("max-age={}", self.max_age);
+        let mut value = String::from("max-age=");
+        value.push_str(&self.max_age.to_string());
         for (is_set, directive) in [
             (self.private, ", private"),
             (self.no_cache, ", no-cache"),

@@ -49,6 +49,7 @@ pub(crate) fn write_without(value: &RawValue, drop: &[String], text: &mut String
 /// look at each byte. False, and nothing written, if it is no object.
 pub(crate) fn copy_without(json: &[u8], drop: &[String], text: &mut String) -> bool {
     let before = text.len();
+    text.reserve(json.len());
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let copied = deserializer.deserialize_map(Copying { drop, text });
     let whole = copied.is_ok() && deserializer.end().is_ok();
@@ -95,7 +96,9 @@ impl<'de> Visitor<'de> for Copying<'_> {
 pub(crate) fn write_key(key: &str, text: &mut String) {
     let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
     if key.bytes().all(plain) {
-        text.extend(["\"", key, "\""]);
+        text.push('"');
+        text.push_str(key);
+        text.push('"');
     } else {
         text.push_str(&serde_json::to_string(key).expect("a string is JSON"));
     }

@@ -37,9 +37,10 @@ impl Plugin for Aggregate {
         let Some(depth) = depth(request).filter(|&depth| depth < MAX_DEPTH) else {
             return Ok(Problem::new(508, "loop-detected", "The request has led to itself").into());
         };
+        let depth = (depth + 1).to_string();
         let mut calls = Vec::with_capacity(self.calls.len());
         for call in &self.calls {
-            let Some(wire) = call.wire(request, depth + 1) else {
+            let Some(wire) = call.wire(request, &depth) else {
                 return Ok(Problem::new(400, "bad-request", "The request lacks a value")
                     .detail(format!("The call `{}` cannot be made without it.", call.name))
                     .into());
@@ -97,11 +98,11 @@ impl Aggregate {
 
 impl Call {
     /// The call for this request; `None` without a value that it needs.
-    fn wire(&self, request: &Request, depth: u8) -> Option<http::Call> {
+    fn wire(&self, request: &Request, depth: &str) -> Option<http::Call> {
         let target = self.target.render_target(request)?;
         let mut call = http::Call::new(&self.upstream, &self.method, &target)
             .header("accept", "application/json")
-            .header(DEPTH, &depth.to_string())
+            .header(DEPTH, depth)
             .timeout(self.timeout.get());
         for name in &self.headers {
             call.headers.retain(|field| field.name != name.as_str());

@@ -20,6 +20,9 @@ const MAX_SECONDS: u32 = 60;
 /// Most memory of the process, in MiB.
 const MAX_MEMORY: u32 = 4096;
 
+/// What libFuzzer ends with after SIGINT or SIGTERM (`FuzzingOptions::InterruptExitCode`).
+const INTERRUPTED: i32 = 72;
+
 /// A target that is about to run.
 pub(super) struct Run {
     program: PathBuf,
@@ -105,7 +108,12 @@ impl Run {
 
 impl Report {
     pub(super) fn has_finding(&self) -> bool {
-        !self.status.success()
+        !self.status.success() && !self.was_stopped()
+    }
+
+    /// Whether somebody ended it before its time, and it had found nothing until then.
+    fn was_stopped(&self) -> bool {
+        self.status.code() == Some(INTERRUPTED) && self.findings.is_empty()
     }
 
     pub(super) fn print(&self) {
@@ -114,7 +122,11 @@ impl Report {
             "" => String::new(),
             coverage => format!(", {coverage}"),
         };
-        let found = if self.has_finding() { "ended with a finding" } else { "nothing found" };
+        let found = match () {
+            () if self.has_finding() => "ended with a finding",
+            () if self.was_stopped() => "stopped; nothing found until then",
+            () => "nothing found",
+        };
         println!("{name}: {} inputs{coverage}: {found}", self.executions);
         for finding in &self.findings {
             println!("    cargo xtask fuzz {name} --replay {}", finding.display());

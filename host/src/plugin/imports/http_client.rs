@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, ready};
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header::HOST, uri::PathAndQuery};
 use wasmtime::{Result, component::Resource};
 
@@ -31,14 +31,15 @@ type Answer = Result<Resource<ResponseHandle>, CallError>;
 /// A call that may be made: checked, counted, ready to go.
 struct Prepared {
     upstream: Arc<Upstream>,
-    request: Request<Body>,
+    request: Box<Request<Body>>,
     deadline: Instant,
 }
 
 impl Host for State {
     async fn send(&mut self, call: Call) -> Result<Answer> {
         let answer = match self.prepare(call) {
-            Ok(prepared) => prepared.send().await,
+            // Boxed: it is large, and would be moved with each of its callers.
+            Ok(prepared) => Box::pin(prepared.send()).await,
             Err(error) => Err(error),
         };
         self.hand_over(answer)
@@ -46,11 +47,12 @@ impl Host for State {
 
     async fn send_all(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
         let prepared: Vec<_> = calls.into_iter().map(|call| self.prepare(call)).collect();
-        let answers = join_all(prepared.into_iter().map(async |prepared| match prepared {
-            Ok(prepared) => prepared.send().await,
-            Err(error) => Err(error),
-        }))
-        .await;
+        let sending = prepared.into_iter().map(|prepared| match prepared {
+            // Boxed: they are large, and would be moved with all others.
+            Ok(prepared) => Either::Left(Box::pin(prepared.send())),
+            Err(error) => Either::Right(ready(Err(error))),
+        });
+        let answers = join_all(sending).await;
         answers.into_iter().map(|answer| self.hand_over(answer)).collect()
     }
 }
@@ -99,15 +101,14 @@ fn is_error(status: StatusCode) -> bool {
 impl Prepared {
     async fn send(self) -> Result<Response<Body>, CallError> {
         let patience = Patience { deadline: Some(self.deadline), progress: None };
-        // Boxed: it is large, and would be moved with each of its callers.
-        let sent = Box::pin(self.upstream.call(self.request, patience)).await;
+        let sent = self.upstream.call(self.request, patience).await;
         let mut response = sent.map_err(|error| call_error(&error))?;
         response.body_mut().ask_for_beginning().await;
         Ok(response)
     }
 }
 
-fn request(call: Call, upstream: &Upstream) -> Result<Request<Body>, CallError> {
+fn request(call: Call, upstream: &Upstream) -> Result<Box<Request<Body>>, CallError> {
     let invalid = |reason: String| CallError::Invalid(reason);
     let method = fields::method(&call.method)
         .ok_or_else(|| invalid(format!("`{}` is not a method", call.method)))?;
@@ -115,7 +116,7 @@ fn request(call: Call, upstream: &Upstream) -> Result<Request<Body>, CallError> 
         .ok()
         .filter(|_| call.target.starts_with('/'))
         .ok_or_else(|| invalid(format!("`{}` is not a path and query", call.target)))?;
-    let mut request = Request::new(call.body.map_or(Body::Empty, Body::full));
+    let mut request = Box::new(Request::new(call.body.map_or(Body::Empty, Body::full)));
     *request.method_mut() = method;
     *request.uri_mut() = Uri::from(target);
     *request.headers_mut() = headers(call.headers)?;

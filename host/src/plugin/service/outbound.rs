@@ -118,7 +118,7 @@ impl WasiHttpHooks for Outbound {
 
 impl Prepared {
     async fn send(self) -> Sent {
-        let sent = self.upstream.call(self.request, self.patience).await;
+        let sent = self.upstream.call(Box::new(self.request), self.patience).await;
         let response = sent.map_err(|error| told(&error))?;
         let response = response.map(|body| match self.options.between_bytes_timeout {
             Some(patience) => body::for_patient_guest(body, patience),
