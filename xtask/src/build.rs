@@ -42,6 +42,17 @@ pub(crate) fn plugins(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     })
 }
 
+/// The bench alone, which is enough for what it tells of itself.
+pub(crate) fn bench(workspace: &Workspace) -> Result<()> {
+    Tool::cargo()
+        .args(["build", "--release", "--package", "tollgate-bench", "--bin", "tollgate-bench"])
+        .locked_in_ci()
+        .within(&workspace.root)
+        .run()?;
+    let built = workspace.cargo_output.join("release/tollgate-bench");
+    install(&built, &workspace.binary("tollgate-bench"))
+}
+
 /// The components that only tests use, which misbehave on purpose.
 pub(crate) fn test_guests(workspace: &Workspace) -> Result<()> {
     guests(workspace, "tests/plugins", "test-plugins")?;

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use super::{Outcome, piped::Piped};
+use super::{
+    Outcome,
+    piped::{self, Piped},
+};
 use crate::{
     config::{self, Config, Fault, fault_lines},
-    disk::MAX_TEXT,
+    disk::{self, MAX_TEXT},
 };
 
 /// What to say of a file that is not there: the default name is easily taken for one that was given.
@@ -19,6 +22,11 @@ const CONFIG: &str = "name the configuration by `--config FILE` or TOLLGATE_CONF
 /// There is no such file, or the pipe cannot be read.
 pub(super) fn examine(path: &Path) -> Result<(Option<Config>, Vec<Fault>), String> {
     examine_hinting(path, CONFIG)
+}
+
+/// What messages call it.
+pub(super) fn name(path: &Path) -> String {
+    piped::shown(path)
 }
 
 /// The configuration, if nothing is wrong with it.
@@ -47,7 +55,7 @@ pub(super) fn must_exist(path: &Path) -> Outcome {
 
 fn examine_hinting(path: &Path, hint: &str) -> Result<(Option<Config>, Vec<Fault>), String> {
     if let Some(Piped { bytes, name }) = Piped::read(path, MAX_TEXT)? {
-        let text = crate::disk::text(bytes).map_err(|error| format!("{name}: {error}"))?;
+        let text = disk::text(bytes).map_err(|error| format!("{name}: {error}"))?;
         return Ok(config::examine_text(&text, Path::new(&name)));
     }
     must_exist_hinting(path, hint)?;

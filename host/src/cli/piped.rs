@@ -31,11 +31,15 @@ impl Piped {
         } else {
             return Ok(None);
         };
-        let name =
-            if is_input { "<standard input>".to_owned() } else { name.display().to_string() };
+        let name = shown(name);
         let bytes = read.map_err(|error| format!("cannot read `{name}`: {error}"))?;
         Ok(Some(Self { bytes, name }))
     }
+}
+
+/// What messages call a file or pipe of this name.
+pub(super) fn shown(name: &Path) -> String {
+    if name == Path::new("-") { "<standard input>".to_owned() } else { name.display().to_string() }
 }
 
 fn is_own(name: &Path) -> bool {

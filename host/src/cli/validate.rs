@@ -23,7 +23,7 @@ impl Arguments {
         let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
         let runtime = server::runtime().map_err(|failed| failed.to_string())?;
         let checked = runtime.block_on(builder.check_examined(examined));
-        let file = config.config.display();
+        let file = given::name(&config.config);
         let summary = match checked {
             Ok(summary) => summary,
             Err(failure) => {

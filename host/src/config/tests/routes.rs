@@ -43,7 +43,7 @@ fn routes_between_which_nothing_decides_are_refused_at_the_later_one() {
 ",
         ),
         &[
-            "tollgate.yaml:7:33: routes[1].match.path: matches the same requests as routes[0] (tollgate.yaml:6:5), and neither is more specific",
+            "tollgate.yaml:7:33: routes[1].match.path: matches the same requests as routes[0] (tollgate.yaml:6:5), and neither is more specific; give one of them another path, method, host or condition",
             "tollgate.yaml:8:13: routes[2].name: is already the name of routes[1] (tollgate.yaml:7:5)",
         ],
     );
@@ -54,12 +54,14 @@ fn methods_that_the_gateway_answers_itself_match_nothing() {
     check_faults(
         &with_routes(
             "routes:
-  - { match: { path: /a, methods: [GET, TRACE, CONNECT, PURGE] }, upstream: bills }
+  - { match: { path: /a, methods: [GET, TRACE, CONNECT, PURGE, trace, Get] }, upstream: bills }
 ",
         ),
         &[
             "tollgate.yaml:6:41: routes[0].match.methods[1]: never matches: the gateway answers TRACE with 405 itself, since an upstream's answer would show what it was sent, credentials included; leave TRACE out",
             "tollgate.yaml:6:48: routes[0].match.methods[2]: never matches: the gateway answers CONNECT with 405 itself, since it is no proxy that opens tunnels to any host; leave CONNECT out",
+            "tollgate.yaml:6:64: routes[0].match.methods[4]: no method is called \"trace\"; write it in upper case: TRACE",
+            "tollgate.yaml:6:71: routes[0].match.methods[5]: no method is called \"Get\"; write it in upper case: GET",
         ],
     );
 }
