@@ -72,7 +72,7 @@ pub(crate) struct ClientBody {
     idle: Idle,
     limit: u64,
     progress: Arc<Progress>,
-    _active: Option<Active>,
+    active: Option<Active>,
 }
 
 /// What an upstream sends. Its connection goes back to the pool after a good end.
@@ -220,7 +220,7 @@ impl Body {
             idle: Idle::new(idle),
             limit: limit.unwrap_or(u64::MAX),
             progress: Arc::clone(&progress),
-            _active: active,
+            active,
         };
         (Self::Client(Box::new(body)), Some(progress))
     }
@@ -441,6 +441,14 @@ impl ClientBody {
             self.progress.done.store(true, Ordering::Relaxed);
         }
         if so_far > self.limit { Err(BodyError::TooLarge { limit: self.limit }) } else { Ok(frame) }
+    }
+}
+
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        if let Some(active) = self.active.as_ref().filter(|_| self.progress.since_end().is_none()) {
+            active.leaves_body();
+        }
     }
 }
 

@@ -53,16 +53,13 @@ pub(crate) struct Generation {
 impl Generation {
     /// What its plugins say of their configurations.
     pub(crate) fn config_schemas(&self) -> Schemas {
-        config_schemas(self.uses.iter())
+        let versions = self.uses.iter().flat_map(|plugin| plugin.versions());
+        let schemas = versions.filter_map(|version| {
+            let schema = serde_json::from_str(&version.component.manifest.config_schema).ok()?;
+            Some((version.origin.source.clone(), schema))
+        });
+        schemas.collect()
     }
-}
-
-fn config_schemas<'u>(uses: impl Iterator<Item = &'u Arc<Use>>) -> Schemas {
-    let schemas = uses.flat_map(|plugin| plugin.versions()).filter_map(|version| {
-        let schema = serde_json::from_str(&version.component.manifest.config_schema).ok()?;
-        Some((version.origin.source.clone(), schema))
-    });
-    schemas.collect()
 }
 
 /// One route, ready to serve.

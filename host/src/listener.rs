@@ -5,6 +5,7 @@ mod connection;
 mod framing;
 mod handshake;
 mod io;
+mod linger;
 mod lookout;
 mod sockets;
 mod stream;

@@ -153,7 +153,7 @@ routes:
         |arguments: &[&str]| tollgate_tests::process::tollgate(gateway.folder(), arguments);
     let ran = tollgate(&["validate", "-c", "again.yaml"]);
     assert_eq!(ran.code, 0, "{ran:?}\n{}", told.text());
-    let warning = "is masked, so it was not checked; a gateway does not start with it";
+    let warning = "a gateway does not start with this, and it was not checked: it is a mask";
     assert_eq!(ran.stdout.matches(warning).count(), 5, "{ran:?}");
     let ran = tollgate(&["run", "-c", "again.yaml"]);
     assert_eq!(ran.code, 1, "{ran:?}");

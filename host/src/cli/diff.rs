@@ -53,6 +53,9 @@ impl Arguments {
     }
 
     fn differences(&self) -> Result<Differences, String> {
+        if self.old == self.new && self.old == Path::new("-") {
+            return Err("only one of OLD and NEW can come from standard input".into());
+        }
         match (load(&self.old, "OLD"), load(&self.new, "NEW")) {
             (Ok(old), Ok(new)) => Ok(diff(&old, &new)),
             (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),

@@ -1,6 +1,6 @@
 //! Configurations as the command line names them: in files, or through a pipe.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use super::{
     Outcome,
@@ -56,6 +56,8 @@ pub(super) fn must_exist(path: &Path) -> Outcome {
 fn examine_hinting(path: &Path, hint: &str) -> Result<(Option<Config>, Vec<Fault>), String> {
     if let Some(Piped { bytes, name }) = Piped::read(path, MAX_TEXT)? {
         let text = disk::text(bytes).map_err(|error| format!("{name}: {error}"))?;
+        // Relative paths are those of the current folder, and not of that of all pipes.
+        let name = name.replace("/dev/fd/", "<pipe>").replace("/proc/self/fd/", "<pipe>");
         return Ok(config::examine_text(&text, Path::new(&name)));
     }
     must_exist_hinting(path, hint)?;
@@ -64,11 +66,13 @@ fn examine_hinting(path: &Path, hint: &str) -> Result<(Option<Config>, Vec<Fault
 
 fn must_exist_hinting(path: &Path, hint: &str) -> Outcome {
     let file = path.display();
-    match path.read_link() {
-        _ if path.exists() => Ok(()),
-        Ok(target) => {
-            Err(format!("{file}: it is a link to `{}`, which is not there", target.display()))
-        }
-        Err(_) => Err(format!("{file}: there is no such file; {hint}")),
-    }
+    let error = match path.metadata() {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    Err(match path.read_link() {
+        _ if error.kind() != io::ErrorKind::NotFound => format!("{file}: cannot be read: {error}"),
+        Ok(target) => format!("{file}: it is a link to `{}`, which is not there", target.display()),
+        Err(_) => format!("{file}: there is no such file; {hint}"),
+    })
 }

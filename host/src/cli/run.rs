@@ -1,5 +1,7 @@
 //! `tollgate run`.
 
+use std::path::Path;
+
 use super::{CacheArgument, ConfigArgument, Outcome, given, print};
 use crate::{
     config::other,
@@ -20,6 +22,11 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
+        if self.config.config == Path::new("-") {
+            return Err(
+                "`run` reads its configuration again when it changes, so it needs a file".into()
+            );
+        }
         given::must_exist(&self.config.config)?;
         let options = Options {
             config: self.config.config,

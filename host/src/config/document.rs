@@ -146,10 +146,10 @@ impl Document {
         self.node(at).map_or(Value::Null, Node::to_value)
     }
 
-    /// Tells every text in it, as it is with its variables replaced.
-    pub(super) fn each_text(&self, each: &mut impl FnMut(&Pointer, &str)) {
+    /// Tells every text in it that has no variables.
+    pub(super) fn each_written_text(&self, each: &mut impl FnMut(&Pointer, &str)) {
         self.root.for_each(&mut Pointer::default(), &mut |at, node| {
-            if let Content::String(text) | Content::Substituted { text, .. } = &node.content {
+            if let Content::String(text) = &node.content {
                 each(at, text);
             }
         });

@@ -16,7 +16,6 @@ use super::{
     End, Generation, Route,
     check::access_log_fault,
     components::{Fetches, Linkable, Loaded},
-    config_schemas,
     refusal::{refusal, together},
 };
 use crate::{
@@ -127,13 +126,14 @@ impl Builder {
         mut stamps: Stamps,
         previous: Option<&Generation>,
     ) -> Result<Generation, Failure> {
+        // First: what plugins say of masks leads nowhere.
+        no_masks(&config)?;
         let fetches = self.fetch(&config, |_| true).await?;
         let mut found = Findings::default();
         let links = found.keep(self.links(&config, &fetches).await);
         let services = found.keep(self.services(&config, &fetches).await);
         let tls = found.keep(tls(&config));
         let access_log = found.keep(self.access_log(&config, previous));
-        found.keep(no_masks(&config, links.as_deref().unwrap_or_default()));
         let upstreams = found.keep(self.upstreams(&config, previous, &stamps).await);
         let made = links.zip(services).zip(tls.zip(access_log)).zip(upstreams);
         let (((links, mut services), (tls, access_log)), upstreams) = found.or(made)?;
@@ -359,19 +359,14 @@ impl Builder {
 }
 
 /// A mask in the place of a secret is one that everybody knows.
-fn no_masks(config: &Config, links: &[Link]) -> Result<(), Failure> {
-    let masked = masked(config, links.iter());
-    let faults: Vec<_> = masked.iter().map(|at| {
-        let reason = "is a mask, as the gateway shows secrets; write the secret, or `${NAME}` or `${file:..}` for it";
-        fault(config, at, reason.to_owned())
-    }).collect();
+fn no_masks(config: &Config) -> Result<(), Failure> {
+    let masked = config::masked(config);
+    let faults: Vec<_> = masked.iter().map(|at| fault(config, at, MASKED.to_owned())).collect();
     if faults.is_empty() { Ok(()) } else { Err(Failure(faults)) }
 }
 
-/// What is a mask, as far as `links` say what their plugins' secrets are.
-pub(super) fn masked<'l>(config: &Config, links: impl Iterator<Item = &'l Link>) -> Vec<Pointer> {
-    config::masked(config, &config_schemas(links.filter_map(Link::plugin)))
-}
+/// What is wrong with a mask.
+pub(super) const MASKED: &str = "is a mask, as the gateway shows secrets: write the value, or `${NAME}` or `${file:..}` for it; `${NAME:-***}` if it is meant";
 
 /// Certificates are read again in each generation, so that a renewed one is taken up.
 fn tls(config: &Config) -> Result<Vec<Option<Arc<rustls::ServerConfig>>>, Failure> {

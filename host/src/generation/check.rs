@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Builder, Failure,
-    build::{fault, masked, tls_faults},
+    build::{MASKED, fault, tls_faults},
     components::Fetches,
 };
 use crate::{
@@ -48,7 +48,7 @@ impl Builder {
     ) -> Result<Summary, Failure> {
         let Some(config) = config else { return Err(Failure(faults)) };
         let (links, fetches, found) = self.check_components(&config, &faults).await;
-        let mut masked = masked(&config, links.iter().flatten());
+        let mut masked = config::masked(&config);
         let (of_masks, found): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|fault| is_of_mask(&config, fault));
         masked.extend(of_masks.into_iter().map(|fault| fault.at));
@@ -149,8 +149,9 @@ impl Summary {
         let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
         let placed = masked.into_iter().map(|at| (config.document.place(&at), at));
         let masked = placed.collect::<BTreeSet<_>>().into_iter().map(|(_, at)| {
-            let reason = "is masked, so it was not checked; a gateway does not start with it";
-            fault(config, &at, reason.to_owned()).to_string()
+            let reason =
+                format!("a gateway does not start with this, and it was not checked: it {MASKED}");
+            fault(config, &at, reason).to_string()
         });
         let warnings = warnings.chain(masked);
         let warnings = warnings.chain(fetches.unpinned(config));

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     framing::Framing,
+    linger::Linger,
     lookout::{ClientStream, Lookout},
     watch::{Connection, Order},
 };
@@ -35,6 +36,8 @@ pub(super) struct Watched<S> {
     /// A problem response that is being written in place of the library's.
     problem: Bytes,
     timed_out: bool,
+    /// `Some` once the gateway's side has ended.
+    linger: Option<Linger>,
 }
 
 /// Where refusals are counted.
@@ -60,9 +63,18 @@ impl<S> Watched<S> {
         http2: bool,
         half_close: bool,
     ) -> Self {
-        let (framing, problem) = (Framing::Preface(0), Bytes::new());
-        let (lookout, reads, timed_out) = (Lookout::new(half_close), false, false);
-        Self { stream, connection, refusals, framing, http2, lookout, reads, problem, timed_out }
+        Self {
+            stream,
+            connection,
+            refusals,
+            framing: Framing::Preface(0),
+            http2,
+            lookout: Lookout::new(half_close),
+            reads: false,
+            problem: Bytes::new(),
+            timed_out: false,
+            linger: None,
+        }
     }
 
     fn is_http2(&self) -> bool {
@@ -197,7 +209,14 @@ impl<S: ClientStream> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.write_problem(cx))?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.linger.is_none() {
+            std::task::ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        if self.is_http2() || !self.connection.has_left_body() {
+            return Poll::Ready(Ok(()));
+        }
+        let Self { linger, stream, .. } = &mut *self;
+        linger.get_or_insert_default().poll(stream.socket(), cx).map(Ok)
     }
 }
 

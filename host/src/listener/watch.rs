@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
     time::{Duration, Instant},
@@ -44,6 +44,8 @@ pub(crate) struct Connection {
     /// Until when the running exchange may take, where it is the only one and bounded; else 0.
     until: AtomicU64,
     exchanges: AtomicU32,
+    /// The request body of the latest exchange was given up before its end.
+    left_body: AtomicBool,
     order: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
@@ -147,8 +149,14 @@ impl Connection {
     /// A request head is complete.
     pub(super) fn begin_exchange(self: &Arc<Self>) -> Active {
         self.exchanges.fetch_add(1, Relaxed);
+        self.left_body.store(false, Relaxed);
         self.phase.store(Phase::Busy as u8, Relaxed);
         Active(Arc::clone(self))
+    }
+
+    /// Whether the client may still send what nobody reads.
+    pub(super) fn has_left_body(&self) -> bool {
+        self.left_body.load(Relaxed)
     }
 
     /// Whether no exchange runs: what is written then is the HTTP library's own.
@@ -247,6 +255,11 @@ impl Connection {
 }
 
 impl Active {
+    /// Nobody reads the request's body any more, and its end has not come.
+    pub(crate) fn leaves_body(&self) {
+        self.0.left_body.store(true, Relaxed);
+    }
+
     /// The response is there, and has until `bound` to go out. While its client reads nothing the
     /// HTTP library does not ask its body for more, so that the sweep has to look at it.
     pub(super) fn has_response(&self, bound: Option<Bound>) {

@@ -326,7 +326,9 @@ impl Compiling<'_> {
         let compiled = self.components.compiled_for(engine, self.bytes, self.digest);
         compiled.map_err(|error| LoadError::NotAComponent {
             name: self.name.to_owned(),
-            reason: damage(self.bytes).unwrap_or_else(|| format!("{error:#}")),
+            reason: damage(self.bytes).unwrap_or_else(|| {
+                format!("{error:#}; if it is damaged, copy it again or build it again")
+            }),
         })
     }
 }
@@ -361,7 +363,12 @@ fn check_kind(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
     if wasmparser::Parser::is_core_wasm(bytes) {
         return Err(LoadError::Module { name: name.to_owned() });
     }
-    let reason = "it does not begin as one".to_owned();
+    let reason = match bytes {
+        [] => "it is empty",
+        _ => "it does not begin as one",
+    };
+    let reason =
+        format!("{reason}; build it for wasm32-wasip2, such as by `tollgate plugin build`");
     Err(LoadError::NotAComponent { name: name.to_owned(), reason })
 }
 

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
 };
 use tollgate_tests::{raw::status, wait};
 
@@ -54,5 +54,38 @@ async fn an_upload_whose_client_leaves_is_reset_at_its_upstream() {
     // An end would look like that of a client that is done.
     let ended = wait::within("the connection's end", upstream.read_buf(&mut received)).await;
     assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_an_upload_comes_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = before(&listener.local_addr().unwrap(), "header_timeout: 1s").await;
+    // Little of an answer fits into its buffer: the rest is lost with a reset.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut client = socket.connect(gateway.address()).await.unwrap();
+    let head = b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
+    client.write_all(head).await.unwrap();
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n\r\n") {
+        assert_ne!(upstream.read_buf(&mut received).await.unwrap(), 0);
+    }
+    let head =
+        "HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 60000\r\n\r\n";
+    upstream.write_all(head.as_bytes()).await.unwrap();
+    upstream.write_all(&[b'x'; 60000]).await.unwrap();
+    upstream.shutdown().await.unwrap();
+    // The gateway lets go of both once its answer is on its way.
+    let ended = wait::within("the connection's end", upstream.read_to_end(&mut received)).await;
+    assert_eq!(ended.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+    for _ in 0..10 {
+        client.write_all(&[b'y'; 10000]).await.expect("the client may go on sending");
+    }
+    let mut answer = Vec::new();
+    wait::within("the answer", client.read_to_end(&mut answer)).await.expect("its end");
+    assert!(answer.starts_with(b"HTTP/1.1 413 "));
+    assert!(answer.ends_with(&[b'x'; 60000]), "{} bytes", answer.len());
     gateway.stop().await;
 }

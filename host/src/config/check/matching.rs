@@ -47,13 +47,14 @@ pub(super) fn check(spot: &Spot<'_>, file: &MatchFile) -> Option<Match> {
 
 fn check_method(spot: &Spot<'_>, text: &str) -> Option<Method> {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
-    let written = text.to_uppercase();
-    if written != text && (KNOWN.contains(&&*written) || ["TRACE", "CONNECT"].contains(&&*written))
-    {
+    let capitals = text.to_ascii_uppercase();
+    let is_known = ["TRACE", "CONNECT"].contains(&&*capitals);
+    if capitals != text && !is_known && Method::from_bytes(text.as_bytes()).is_ok() {
         // RFC 9110 §9.1: names of methods are case-sensitive.
-        spot.fault(format!("no method is called \"{text}\"; write it in upper case: {written}"));
+        spot.fault(format!("no method is called \"{text}\": methods are in capitals, {capitals}"));
         return None;
     }
+    let text = if is_known { &capitals } else { text };
     let method = Method::from_bytes(text.as_bytes()).ok();
     let hint = did_you_mean(text, KNOWN.into_iter());
     match method {

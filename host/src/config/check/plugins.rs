@@ -83,7 +83,13 @@ impl<'f> Uses<'f> {
         let found = self.named.get(name);
         if found.is_none() {
             let hint = did_you_mean(name, self.named.keys().map(String::as_str));
-            let hint = if hint.is_empty() { "; add it to `plugins`" } else { &hint };
+            let hint = match hint.as_str() {
+                "" if name.contains('/') || name.ends_with(".wasm") => {
+                    "; a component of this route alone is written `{ component: .. }`"
+                }
+                "" => "; add it to `plugins`, or write `{ component: .. }` for this route alone",
+                hint => hint,
+            };
             spot.fault(format!("no plugin is called \"{name}\"{hint}"));
         }
         found.copied().flatten()

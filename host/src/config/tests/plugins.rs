@@ -16,8 +16,8 @@ fn what_is_named_must_be_there() {
         ),
         &[
             "tollgate.yaml:7:15: routes[0].upstream: no upstream is called \"bils\"; did you mean \"bills\"?",
-            "tollgate.yaml:10:15: routes[1].plugins[0]: no plugin is called \"auth\"; add it to `plugins`",
-            "tollgate.yaml:10:28: routes[1].plugins[1].use: no plugin is called \"atuh\"; add it to `plugins`",
+            "tollgate.yaml:10:15: routes[1].plugins[0]: no plugin is called \"auth\"; add it to `plugins`, or write `{ component: .. }` for this route alone",
+            "tollgate.yaml:10:28: routes[1].plugins[1].use: no plugin is called \"atuh\"; add it to `plugins`, or write `{ component: .. }` for this route alone",
             "tollgate.yaml:10:36: routes[1].plugins[2]: needs `use` or `component`",
             "tollgate.yaml:10:51: routes[1].plugins[3].component: cannot stand beside `use`",
         ],

@@ -60,8 +60,8 @@ fn methods_that_the_gateway_answers_itself_match_nothing() {
         &[
             "tollgate.yaml:6:41: routes[0].match.methods[1]: never matches: the gateway answers TRACE with 405 itself, since an upstream's answer would show what it was sent, credentials included; leave TRACE out",
             "tollgate.yaml:6:48: routes[0].match.methods[2]: never matches: the gateway answers CONNECT with 405 itself, since it is no proxy that opens tunnels to any host; leave CONNECT out",
-            "tollgate.yaml:6:64: routes[0].match.methods[4]: no method is called \"trace\"; write it in upper case: TRACE",
-            "tollgate.yaml:6:71: routes[0].match.methods[5]: no method is called \"Get\"; write it in upper case: GET",
+            "tollgate.yaml:6:64: routes[0].match.methods[4]: never matches: the gateway answers TRACE with 405 itself, since an upstream's answer would show what it was sent, credentials included; leave TRACE out",
+            "tollgate.yaml:6:71: routes[0].match.methods[5]: no method is called \"Get\": methods are in capitals, GET",
         ],
     );
 }

@@ -1,0 +1,48 @@
+//! After the last answer of a connection: what its client still sends is read and thrown away for a
+//! while.
+//!
+//! A socket that is closed with bytes unread resets the connection, and the client may lose what it
+//! has not read of the answer yet (RFC 9112 §9.6).
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+
+/// A client that sends for longer than this has had time to read.
+const LONGEST: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+pub(super) struct Linger {
+    until: Option<Pin<Box<Sleep>>>,
+}
+
+impl Linger {
+    /// Waits for the client's end. The gateway's own side has ended before.
+    pub(super) fn poll(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+        let until = self.until.get_or_insert_with(|| Box::pin(sleep(LONGEST)));
+        if until.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut nowhere = [0; 16 * 1024];
+        loop {
+            // Gives way to other tasks after a while.
+            if ready!(socket.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            match socket.try_read(&mut nowhere) {
+                Ok(0) => return Poll::Ready(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+}
