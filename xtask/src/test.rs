@@ -188,7 +188,8 @@ pub(crate) fn soak(workspace: &Workspace, swaps: u32, steps: &mut Steps) -> Resu
     steps.run("build the test components", || build::test_guests(workspace))?;
     steps.run(&format!("{swaps} swaps under load"), || {
         Tool::cargo()
-            .args(["test", "--release", "--package", "tollgate-tests", "--test", "it"])
+            // As the tests are built: another selection would have other features, and be built anew.
+            .args(["test", "--release", "--workspace", "--test", "it"])
             .locked_in_ci()
             .args([
                 "--",
