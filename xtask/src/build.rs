@@ -49,8 +49,7 @@ pub(crate) fn bench(workspace: &Workspace) -> Result<()> {
         .locked_in_ci()
         .within(&workspace.root)
         .run()?;
-    let built = workspace.cargo_output.join("release/tollgate-bench");
-    install(&built, &workspace.binary("tollgate-bench"))
+    install_program(workspace, "tollgate-bench")
 }
 
 /// The components that only tests use, which misbehave on purpose.
@@ -86,8 +85,7 @@ fn programs(workspace: &Workspace) -> Result<()> {
         .within(&workspace.root)
         .run()?;
     for name in BINARIES {
-        let built = workspace.cargo_output.join("release").join(name);
-        install(&built, &workspace.binary(name))?;
+        install_program(workspace, name)?;
     }
     Ok(())
 }
@@ -101,7 +99,11 @@ fn optimised(workspace: &Workspace) -> Result<()> {
         .args(["--", "-C", "lto=fat"])
         .within(&workspace.root)
         .run()?;
-    install(&workspace.cargo_output.join("release/tollgate"), &workspace.binary("tollgate"))
+    install_program(workspace, "tollgate")
+}
+
+fn install_program(workspace: &Workspace, name: &str) -> Result<()> {
+    install(&workspace.cargo_output.join("release").join(name), &workspace.binary(name))
 }
 
 /// Builds every crate right below `folder` into `target/OUTPUT/NAME.wasm`.

@@ -14,7 +14,11 @@ use self::{
     urls::{has_masked_password, has_password},
 };
 pub(crate) use self::{masked::masked, urls::without_passwords};
-use super::{Route, Source, document::Document, pointer::Pointer};
+use super::{
+    Route, Source,
+    document::Document,
+    pointer::{Pointer, Step},
+};
 use crate::router::{Match, ValueCondition};
 
 /// What stands where a secret was.
@@ -34,9 +38,8 @@ pub(super) fn plugin_config(
     config: &Value,
     schema: Option<&Value>,
 ) -> Value {
-    let mut shown = config.clone();
-    Secrets { document, schema }.each_in(at, &mut shown, &mut |_, secret| *secret = MASK.into());
-    shown
+    let schema = schema.map_or_else(Described::by_nobody, Described::by);
+    Walk { document }.value(at, config, Found { schema, ..Found::default() })
 }
 
 /// A route's conditions with those masked that only some clients know.
@@ -142,10 +145,9 @@ fn is_credential(text: &str) -> bool {
     scheme.is_some_and(|scheme| SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()))
 }
 
-/// The secrets of a plugin's configuration, as its schema and their names tell.
-pub(super) struct Secrets<'d> {
-    pub(super) document: &'d Document,
-    pub(super) schema: Option<&'d Value>,
+/// A plugin's configuration, walked through beside its schema.
+struct Walk<'d> {
+    document: &'d Document,
 }
 
 /// What the way to a value says of it.
@@ -169,20 +171,6 @@ impl<'s> Found<'s> {
         self.below(self.schema.element(index), self.is_named)
     }
 
-    /// Whether a text, number or switch may be one.
-    fn is_secret(&self, scalar: &Value) -> bool {
-        match scalar {
-            Value::String(text) => {
-                self.is_marked || self.is_named || !self.schema.is_known() || is_credential(text)
-            }
-            // A number that is called like a secret is hardly one where a schema has a number.
-            Value::Bool(_) | Value::Number(_) => {
-                self.is_marked || (self.is_named && !self.schema.is_known())
-            }
-            Value::Null | Value::Array(_) | Value::Object(_) => false,
-        }
-    }
-
     fn below(&self, schema: Described<'s>, is_named: bool) -> Self {
         let is_named = is_named && !schema.is_public();
         let is_marked = self.is_marked || schema.is_secret();
@@ -190,40 +178,34 @@ impl<'s> Found<'s> {
     }
 }
 
-impl Secrets<'_> {
-    /// Every text, number and switch in `config` that may be one, and where it is in the file.
-    pub(super) fn each_in(
-        &self,
-        at: &Pointer,
-        config: &mut Value,
-        each: &mut dyn FnMut(&Pointer, &mut Value),
-    ) {
-        let schema = self.schema.map_or_else(Described::by_nobody, Described::by);
-        self.walk(at, config, &Found { schema, ..Found::default() }, each);
-    }
-
-    fn walk(
-        &self,
-        at: &Pointer,
-        value: &mut Value,
-        found: &Found<'_>,
-        each: &mut dyn FnMut(&Pointer, &mut Value),
-    ) {
+impl Walk<'_> {
+    fn value(&self, at: &Pointer, value: &Value, found: Found<'_>) -> Value {
+        let is_secret = match value {
+            Value::String(text) => {
+                found.is_marked || found.is_named || !found.schema.is_known() || is_credential(text)
+            }
+            // A number that is called like a secret is hardly one where a schema has a number.
+            Value::Bool(_) | Value::Number(_) => {
+                found.is_marked || (found.is_named && !found.schema.is_known())
+            }
+            Value::Null | Value::Array(_) | Value::Object(_) => false,
+        };
         match value {
             Value::Array(elements) => {
-                for (index, element) in elements.iter_mut().enumerate() {
-                    self.walk(&at.index(index), element, &found.element(index), each);
-                }
+                let elements = elements.iter().enumerate();
+                let shown = elements.map(|(index, element)| {
+                    self.value(&at.join(Step::Index(index)), element, found.element(index))
+                });
+                shown.collect()
             }
             Value::Object(members) => {
-                for (key, member) in members {
-                    self.walk(&at.key(key), member, &found.member(key), each);
-                }
+                let shown = members.iter().map(|(key, member)| {
+                    (key.clone(), self.value(&at.key(key), member, found.member(key)))
+                });
+                Value::Object(shown.collect())
             }
-            scalar if found.is_secret(scalar) || self.document.has_substituted(at) => {
-                each(at, scalar);
-            }
-            _ => (),
+            _ if is_secret || self.document.has_substituted(at) => MASK.into(),
+            shown => shown.clone(),
         }
     }
 }

@@ -45,6 +45,13 @@ impl Use {
         [own].into_iter().chain(canary).filter_map(|(source, at)| Some((source.reference()?, at)))
     }
 
+    /// Where the file has what it tells its plugin, and its canary.
+    pub(crate) fn config_places(&self) -> impl Iterator<Item = Pointer> {
+        // Without one of its own it has that of its entry, if any.
+        let own = (self.config_at != self.at).then(|| self.config_at.clone());
+        own.into_iter().chain(self.canary.as_ref().map(|canary| canary.at.key("config")))
+    }
+
     /// What tells it from other uses, whatever the place in the file.
     pub fn identity(&self) -> String {
         let mut nowhere = Self {

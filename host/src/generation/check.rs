@@ -98,12 +98,8 @@ fn is_told(faults: &[Fault], at: &Pointer) -> bool {
 /// Whether a plugin says it of a value of its configuration that is masked: nobody can know what is
 /// wrong with that, and a gateway does not start with it.
 fn is_of_mask(config: &Config, fault: &Fault) -> bool {
-    let is_in_config = |plugin: &config::Use| {
-        let canary = plugin.canary.as_ref().map(|canary| canary.at.key("config"));
-        let own = (plugin.config_at != plugin.at).then(|| plugin.config_at.clone());
-        own.into_iter().chain(canary).any(|at| fault.is_within(&at))
-    };
-    config::is_mask(&config.document.value(&fault.at)) && config.uses.iter().any(is_in_config)
+    let mut told = config.uses.iter().flat_map(config::Use::config_places);
+    config::is_mask(&config.document.value(&fault.at)) && told.any(|at| fault.is_within(&at))
 }
 
 /// The faults of all files beside components.

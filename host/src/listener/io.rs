@@ -216,7 +216,7 @@ impl<S: ClientStream> AsyncWrite for Watched<S> {
             return Poll::Ready(Ok(()));
         }
         let Self { linger, stream, .. } = &mut *self;
-        linger.get_or_insert_default().poll(stream.socket(), cx).map(Ok)
+        linger.get_or_insert_with(Linger::begin).poll(stream.socket(), cx).map(Ok)
     }
 }
 

@@ -19,16 +19,18 @@ use tokio::{
 /// A client that sends for longer than this has had time to read.
 const LONGEST: Duration = Duration::from_secs(5);
 
-#[derive(Default)]
 pub(super) struct Linger {
-    until: Option<Pin<Box<Sleep>>>,
+    until: Pin<Box<Sleep>>,
 }
 
 impl Linger {
+    pub(super) fn begin() -> Self {
+        Self { until: Box::pin(sleep(LONGEST)) }
+    }
+
     /// Waits for the client's end. The gateway's own side has ended before.
     pub(super) fn poll(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
-        let until = self.until.get_or_insert_with(|| Box::pin(sleep(LONGEST)));
-        if until.as_mut().poll(cx).is_ready() {
+        if self.until.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         let mut nowhere = [0; 16 * 1024];

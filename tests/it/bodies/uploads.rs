@@ -4,11 +4,21 @@ use std::io::ErrorKind;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 use tollgate_tests::{raw::status, wait};
 
 use super::before;
+
+/// The connection on which an upload comes to its upstream, and what has come up to `end`.
+async fn upload(listener: &TcpListener, end: &[u8]) -> (TcpStream, Vec<u8>) {
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(end) {
+        assert_ne!(upstream.read_buf(&mut received).await.unwrap(), 0);
+    }
+    (upstream, received)
+}
 
 #[tokio::test]
 async fn an_upload_goes_on_after_its_response_for_longer_than_a_head_may_take() {
@@ -16,11 +26,7 @@ async fn an_upload_goes_on_after_its_response_for_longer_than_a_head_may_take() 
     let gateway = before(&listener.local_addr().unwrap(), "header_timeout: 1s").await;
     let mut client = gateway.raw().await;
     client.send("POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 30\r\n\r\n0123456789").await;
-    let (mut upstream, _) = listener.accept().await.unwrap();
-    let mut received = Vec::new();
-    while !received.ends_with(b"0123456789") {
-        assert_ne!(upstream.read_buf(&mut received).await.unwrap(), 0);
-    }
+    let (mut upstream, mut received) = upload(&listener, b"0123456789").await;
     upstream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\ntaken").await.unwrap();
     let response = client.response().await;
     assert!(response.ends_with("taken"), "{response}");
@@ -45,11 +51,7 @@ async fn an_upload_whose_client_leaves_is_reset_at_its_upstream() {
     let gateway = before(&listener.local_addr().unwrap(), "header_timeout: 1s").await;
     let mut client = gateway.raw().await;
     client.send("POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 30\r\n\r\n0123456789").await;
-    let (mut upstream, _) = listener.accept().await.unwrap();
-    let mut received = Vec::new();
-    while !received.ends_with(b"0123456789") {
-        assert_ne!(upstream.read_buf(&mut received).await.unwrap(), 0);
-    }
+    let (mut upstream, mut received) = upload(&listener, b"0123456789").await;
     drop(client);
     // An end would look like that of a client that is done.
     let ended = wait::within("the connection's end", upstream.read_buf(&mut received)).await;
@@ -67,11 +69,7 @@ async fn an_answer_before_the_end_of_an_upload_comes_whole() {
     let mut client = socket.connect(gateway.address()).await.unwrap();
     let head = b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n";
     client.write_all(head).await.unwrap();
-    let (mut upstream, _) = listener.accept().await.unwrap();
-    let mut received = Vec::new();
-    while !received.ends_with(b"\r\n\r\n") {
-        assert_ne!(upstream.read_buf(&mut received).await.unwrap(), 0);
-    }
+    let (mut upstream, mut received) = upload(&listener, b"\r\n\r\n").await;
     let head =
         "HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 60000\r\n\r\n";
     upstream.write_all(head.as_bytes()).await.unwrap();

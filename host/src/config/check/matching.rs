@@ -5,6 +5,7 @@ use http::{HeaderName, Method};
 use super::{Spot, did_you_mean};
 use crate::{
     config::file::{ConditionFile, ConditionTableFile, MatchFile},
+    forwarding,
     router::{HeaderCondition, Match, QueryCondition, ValueCondition},
 };
 
@@ -48,25 +49,19 @@ pub(super) fn check(spot: &Spot<'_>, file: &MatchFile) -> Option<Match> {
 fn check_method(spot: &Spot<'_>, text: &str) -> Option<Method> {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
     let capitals = text.to_ascii_uppercase();
-    let is_known = ["TRACE", "CONNECT"].contains(&&*capitals);
-    if capitals != text && !is_known && Method::from_bytes(text.as_bytes()).is_ok() {
-        // RFC 9110 §9.1: names of methods are case-sensitive.
-        spot.fault(format!("no method is called \"{text}\": methods are in capitals, {capitals}"));
-        return None;
-    }
-    let text = if is_known { &capitals } else { text };
-    let method = Method::from_bytes(text.as_bytes()).ok();
     let hint = did_you_mean(text, KNOWN.into_iter());
-    match method {
-        Some(method @ (Method::CONNECT | Method::TRACE)) => {
-            spot.fault(format!(
-                "never matches: the gateway answers {method} with 405 itself, since {}; leave {method} out",
-                why_refused(&method)
-            ));
-        }
-        Some(method) if KNOWN.contains(&text) || hint.is_empty() => return Some(method),
-        Some(_) => spot.fault(format!("no method is called \"{text}\"{hint}")),
-        None => spot.fault(format!("\"{text}\" is not a method")),
+    match Method::from_bytes(capitals.as_bytes()) {
+        Ok(method) if !forwarding::is_forwarded(&method) => spot.fault(format!(
+            "never matches: the gateway answers {method} with 405 itself, since {}; leave {method} out",
+            why_refused(&method)
+        )),
+        // RFC 9110 §9.1: names of methods are case-sensitive.
+        Ok(_) if capitals != text => spot.fault(format!(
+            "no method is called \"{text}\": methods are in capitals, {capitals}"
+        )),
+        Ok(method) if KNOWN.contains(&text) || hint.is_empty() => return Some(method),
+        Ok(_) => spot.fault(format!("no method is called \"{text}\"{hint}")),
+        Err(_) => spot.fault(format!("\"{text}\" is not a method")),
     }
     None
 }

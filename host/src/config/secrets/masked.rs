@@ -17,15 +17,8 @@ pub(crate) fn masked(config: &Config) -> Vec<Pointer> {
 }
 
 fn may_be_secret(config: &Config, at: &Pointer) -> bool {
-    let mut told = config.uses.iter().flat_map(plugin_configs);
+    let mut told = config.uses.iter().flat_map(Use::config_places);
     let Some(told) = told.find(|told| at.is_within(told)) else { return true };
     let way = &at.steps()[told.steps().len()..];
     way.iter().any(|step| matches!(step, Step::Key(key) if is_secret_name(key)))
-}
-
-/// Where the file has what the use tells its plugin, and that of its canary.
-fn plugin_configs(use_: &Use) -> impl Iterator<Item = Pointer> {
-    // Without one of its own it has that of its entry, if any.
-    let own = (use_.config_at != use_.at).then(|| use_.config_at.clone());
-    own.into_iter().chain(use_.canary.as_ref().map(|canary| canary.at.key("config")))
 }
