@@ -87,3 +87,41 @@ async fn an_answer_before_the_end_of_an_upload_comes_whole() {
     assert!(answer.ends_with(&[b'x'; 60000]), "{} bytes", answer.len());
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn an_answer_is_there_though_its_upstream_takes_no_more_and_closes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = before(&listener.local_addr().unwrap(), "header_timeout: 1s").await;
+    let refuse = async {
+        loop {
+            let (mut upstream, _) = upload(&listener, b"y").await;
+            let answer = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 5\r\n\r\nlarge";
+            upstream.write_all(answer).await.unwrap();
+        }
+    };
+    // Whether the answer or the end is met first differs from one time to the next.
+    let ask = async {
+        for _ in 0..50 {
+            let mut client = TcpStream::connect(gateway.address()).await.unwrap();
+            let head = b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 10000000\r\n\r\n";
+            client.write_all(head).await.unwrap();
+            let (mut reading, mut writing) = client.split();
+            let send = async {
+                let piece = [b'y'; 10000];
+                while writing.write_all(&piece).await.is_ok() {}
+            };
+            let mut answer = [0; 12];
+            tokio::select! {
+                biased;
+                read = reading.read_exact(&mut answer) => drop(read.unwrap()),
+                () = send => panic!("the connection ended without an answer"),
+            }
+            assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 413");
+        }
+    };
+    tokio::select! {
+        () = wait::within("all answers", ask) => {}
+        () = refuse => {}
+    }
+    gateway.stop().await;
+}
