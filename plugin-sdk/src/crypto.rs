@@ -56,17 +56,17 @@ impl Key {
         sys::Key::from_pem(pem).map(|sys| Self { sys }).map_err(Error::new)
     }
 
-    /// Takes the bytes of a shared secret.
+    /// Takes the bytes of a shared secret: 16 to 1,048,576 of them.
     ///
     /// # Errors
     ///
-    /// Too short to be one.
+    /// Too short to be one, or too long.
     pub fn from_secret(secret: &[u8]) -> Result<Self, Error> {
         sys::Key::from_secret(secret).map(|sys| Self { sys }).map_err(Error::new)
     }
 
     /// Whether `signature` is this key's over `message`; never with an algorithm of another kind
-    /// of key.
+    /// of key, and with [`Algorithm::EdDsa`] only over up to 4 MiB.
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.sys.verify(algorithm, message, signature)
@@ -76,7 +76,8 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// A public key, or one of another kind than the algorithm's.
+    /// A public key, or one of another kind than the algorithm's; with [`Algorithm::EdDsa`], more than
+    /// 4 MiB.
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
         self.sys.sign(algorithm, message).map_err(Error::new)
     }

@@ -161,7 +161,7 @@ async fn a_plugin_cannot_pile_up_bodies_in_the_gateway() {
 
 #[tokio::test]
 async fn what_the_gateway_does_for_a_plugin_takes_of_its_cpu_time() {
-    let gateway = |cpu: &'static str| {
+    let gateway = |cpu: &'static str, fault: &'static str| {
         Setup::new(&format!(
             r#"
             workers: 1
@@ -171,19 +171,21 @@ async fn what_the_gateway_does_for_a_plugin_takes_of_its_cpu_time() {
                 plugins:
                   - component: faulty
                     limits: {{ cpu: {cpu} }}
-                    config: {{ hook: request, fault: digest }}
+                    config: {{ hook: request, fault: {fault} }}
                 respond: {{ body: through }}
             "#
         ))
         .plugin("faulty")
         .start()
     };
-    let short = gateway("2ms").await;
-    assert_eq!(short.get("/", &[]).await.problem(), "503 plugin-failed");
-    let labels = [("plugin", "faulty"), ("kind", "cpu")];
-    assert!(short.metric("tollgate_plugin_errors_total", &labels).await > 0.5);
-    short.stop().await;
-    let long = gateway("10s").await;
-    assert_eq!(long.get("/", &[]).await.text(), "through");
-    long.stop().await;
+    for fault in ["digest", "verify"] {
+        let short = gateway("2ms", fault).await;
+        assert_eq!(short.get("/", &[]).await.problem(), "503 plugin-failed");
+        let labels = [("plugin", "faulty"), ("kind", "cpu")];
+        assert!(short.metric("tollgate_plugin_errors_total", &labels).await > 0.5);
+        short.stop().await;
+        let long = gateway("10s", fault).await;
+        assert_eq!(long.get("/", &[]).await.text(), "through");
+        long.stop().await;
+    }
 }

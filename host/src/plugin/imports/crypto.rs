@@ -1,6 +1,7 @@
 //! `crypto`: signatures and digests at native speed, keys held in the host.
 
 mod key;
+mod message;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use wasmtime::{Result, component::Resource};
 
 #[expect(unreachable_pub, reason = "generated bindings re-export it")]
 pub use self::key::Key;
+use self::message::PIECE;
 use crate::plugin::{
     bindings::tollgate::plugin::crypto::{Algorithm, Host, HostKey},
     meter::Meter,
@@ -20,9 +22,6 @@ const MAX_KEYS: usize = 1024;
 
 /// Bytes that take some ten microseconds; to measure that would take its part of them.
 const SHORT: usize = 64 << 10;
-
-/// Bytes that are digested between two looks at the CPU limit, a millisecond or so.
-const PIECE: usize = 1 << 20;
 
 impl Host for State {
     fn sha256(&mut self, data: Vec<u8>) -> Result<Vec<u8>> {
@@ -64,8 +63,12 @@ impl HostKey for State {
     ) -> Result<bool> {
         let limit = self.cpu_limit();
         let key = self.table.get_mut(&key)?;
-        let length = message.len() + key.held();
-        charged(&self.meter, limit, length, || key.verify(algorithm, &message, &signature))
+        let meter = &self.meter;
+        let Some(intake) = charged(meter, limit, key.held(), || key.intake(algorithm))? else {
+            return Ok(false);
+        };
+        let message = intake.take(&message, |length, work| charged(meter, limit, length, work))?;
+        charged(meter, limit, message.left(), || key.verify(algorithm, &message, &signature))
     }
 
     fn sign(
@@ -75,7 +78,11 @@ impl HostKey for State {
         message: Vec<u8>,
     ) -> Result<Result<Vec<u8>, String>> {
         let key = self.table.get(&key)?;
-        self.charged(message.len() + key.held(), || key.sign(algorithm, &message))
+        let Some(intake) = self.charged(key.held(), || key.intake(algorithm))? else {
+            return Ok(Err(key::wrong_kind(algorithm)));
+        };
+        let message = intake.take(&message, |length, work| self.charged(length, work))?;
+        self.charged(message.left(), || key.sign(algorithm, &message))
     }
 
     fn drop(&mut self, key: Resource<Key>) -> Result<()> {

@@ -8,6 +8,12 @@ use serde::Deserialize;
 
 use crate::crypto::Algorithm;
 
+/// How many bytes a secret has, as the gateway wants it.
+const SECRET: std::ops::RangeInclusive<usize> = 16..=1 << 20;
+
+/// Longest message that the gateway verifies by EdDSA, in bytes.
+const MAX_EDDSA: usize = 4 << 20;
+
 pub(crate) enum Key {
     Secret(Vec<u8>),
     /// Modulus and exponent.
@@ -39,7 +45,7 @@ impl Key {
         };
         let point = || Ok::<_, String>([vec![4], bytes(&jwk.x)?, bytes(&jwk.y)?].concat());
         Ok(match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("oct", _) => Self::Secret(bytes(&jwk.k)?),
+            ("oct", _) => Self::from_secret(&bytes(&jwk.k)?)?,
             ("RSA", _) => Self::Rsa(bytes(&jwk.n)?, bytes(&jwk.e)?),
             ("EC", Some("P-256")) => Self::P256(point()?),
             ("EC", Some("P-384")) => Self::P384(point()?),
@@ -68,8 +74,10 @@ impl Key {
         })
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the shape of the real one")]
     pub(crate) fn from_secret(secret: &[u8]) -> Result<Self, String> {
+        if !SECRET.contains(&secret.len()) {
+            return Err(format!("a secret has {} to {} bytes", SECRET.start(), SECRET.end()));
+        }
         Ok(Self::Secret(secret.to_vec()))
     }
 
@@ -96,6 +104,7 @@ impl Key {
                 return match (algorithm, self) {
                     (Es256, Self::P256(key)) => verify(&signature::ECDSA_P256_SHA256_FIXED, key),
                     (Es384, Self::P384(key)) => verify(&signature::ECDSA_P384_SHA384_FIXED, key),
+                    (EdDsa, Self::Ed25519(_)) if message.len() > MAX_EDDSA => false,
                     (EdDsa, Self::Ed25519(key)) => verify(&signature::ED25519, key),
                     _ => false,
                 };

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tollgate_plugin::crypto::{Algorithm, Key};
 use tollgate_plugin::store::{Store, StoreError};
 use tollgate_plugin::{
     BodyError, Config, Error, Reason, Request, Response, cache, clock, crypto, http, log, telemetry,
@@ -52,6 +53,8 @@ pub(crate) enum Fault {
     Cache,
     /// Has the gateway digest much in one call.
     Digest,
+    /// Has the gateway verify a signature over much in one call.
+    Verify,
     /// Keeps responses, each with a body that it has in its own memory only once.
     Hoard,
 }
@@ -95,6 +98,11 @@ impl Fault {
             Self::Cache => keep()?,
             Self::Digest => {
                 black_box(crypto::sha256(DIGESTED.get_or_init(Vec::new)));
+            }
+            Self::Verify => {
+                let key = Key::from_secret(&[7; 32])?;
+                let message = DIGESTED.get_or_init(Vec::new);
+                black_box(key.verify(Algorithm::Hs256, message, &[0; 32]));
             }
             Self::Hoard => hoard()?,
         }

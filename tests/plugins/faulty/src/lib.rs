@@ -36,7 +36,7 @@ impl Plugin for Faulty {
     type Config = Self;
 
     fn new(config: Self) -> Result<Self, Error> {
-        if config.fault == Fault::Digest {
+        if matches!(config.fault, Fault::Digest | Fault::Verify) {
             fault::prepare_digest();
         }
         if config.hook == Hook::Configure && config.is_time() {

@@ -1,8 +1,7 @@
 //! One key: what it may verify and sign is fixed by its kind, whatever a token claims.
 
 use aws_lc_rs::{
-    hmac,
-    rand::SystemRandom,
+    constant_time, digest, hmac,
     signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, RsaKeyPair},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,11 +11,15 @@ use rustls::pki_types::{
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::message::{Intake, MAX_WHOLE, Message, PIECE};
 use crate::plugin::bindings::tollgate::plugin::crypto::Algorithm;
 
 /// Shortest secret, in bytes: 128 bits (RFC 7518 §3.2 wants the digest's length; many issuers
 /// give less).
 const MIN_SECRET: usize = 16;
+
+/// Longest secret, in bytes: each signature digests it anew.
+const MAX_SECRET: usize = PIECE;
 
 /// A key of a plugin's.
 #[expect(unreachable_pub, reason = "generated bindings re-export it")]
@@ -54,6 +57,9 @@ impl Key {
     pub(super) fn from_secret(secret: Vec<u8>) -> Result<Self, String> {
         if secret.len() < MIN_SECRET {
             return Err(format!("a secret has at least {MIN_SECRET} bytes"));
+        }
+        if secret.len() > MAX_SECRET {
+            return Err(format!("a secret has at most {MAX_SECRET} bytes"));
         }
         Ok(Self(Kind::Secret(Zeroizing::new(secret))))
     }
@@ -154,62 +160,76 @@ impl Key {
         }
     }
 
-    /// Whether `signature` is this key's over `message`. An algorithm that is not this kind of
-    /// key's never verifies.
+    /// How a message is taken in for a signature of this key's; `None`: the key is not one that the
+    /// algorithm is for.
+    pub(super) fn intake(&self, algorithm: Algorithm) -> Option<Intake> {
+        use Algorithm::{Eddsa, Es256, Es384, Hs256, Hs384, Hs512};
+        Some(match (&self.0, algorithm) {
+            (Kind::Secret(secret), Hs256 | Hs384 | Hs512) => {
+                Intake::tag(&hmac_key(algorithm, secret))
+            }
+            (Kind::Rsa(_) | Kind::RsaPair(_), _) => Intake::digest(rsa_digest(algorithm)?),
+            (Kind::Ec(256, _) | Kind::EcPair(256, _), Es256) => Intake::digest(&digest::SHA256),
+            (Kind::Ec(384, _) | Kind::EcPair(384, _), Es384) => Intake::digest(&digest::SHA384),
+            (Kind::Ed25519(_) | Kind::Ed25519Pair(_), Eddsa) => Intake::Whole,
+            _ => return None,
+        })
+    }
+
+    /// Whether `signature` is this key's over what [`Self::intake`] for the same algorithm took in.
     pub(super) fn verify(
         &mut self,
         algorithm: Algorithm,
-        message: &[u8],
+        message: &Message<'_>,
         signature: &[u8],
     ) -> bool {
-        use Algorithm::{
-            Eddsa, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512,
-        };
-        match (&mut self.0, algorithm) {
-            (Kind::Secret(secret), Hs256 | Hs384 | Hs512) => {
-                hmac::verify(&hmac_key(algorithm, secret), message, signature).is_ok()
+        match &mut self.0 {
+            Kind::Secret(_) => is_tag(message, signature),
+            Kind::Rsa(key) | Kind::Ec(_, key) | Kind::Ed25519(key) => {
+                key.verify(algorithm, message, signature)
             }
-            (Kind::Rsa(key), Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512)
-            | (Kind::Ec(256, key), Es256)
-            | (Kind::Ec(384, key), Es384)
-            | (Kind::Ed25519(key), Eddsa) => key.verify(algorithm, message, signature),
-            (Kind::RsaPair(pair), Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512) => {
+            Kind::RsaPair(pair) => {
                 verify_with(pair.public_key().as_ref(), algorithm, message, signature)
             }
-            (Kind::EcPair(256, pair), Es256) | (Kind::EcPair(384, pair), Es384) => {
+            Kind::EcPair(_, pair) => {
                 verify_with(pair.public_key().as_ref(), algorithm, message, signature)
             }
-            (Kind::Ed25519Pair(pair), Eddsa) => {
+            Kind::Ed25519Pair(pair) => {
                 verify_with(pair.public_key().as_ref(), algorithm, message, signature)
             }
-            _ => false,
         }
     }
 
-    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, String> {
-        use Algorithm::{Eddsa, Es256, Es384, Hs256, Hs384, Hs512};
-        let random = SystemRandom::new();
+    /// Signs what [`Self::intake`] for the same algorithm took in.
+    pub(super) fn sign(
+        &self,
+        algorithm: Algorithm,
+        message: &Message<'_>,
+    ) -> Result<Vec<u8>, String> {
         let failed = |_| "the key could not sign".to_owned();
-        match (&self.0, algorithm) {
-            (Kind::Secret(secret), Hs256 | Hs384 | Hs512) => {
-                Ok(hmac::sign(&hmac_key(algorithm, secret), message).as_ref().to_vec())
-            }
-            (Kind::RsaPair(pair), _) => {
+        match (&self.0, message) {
+            (Kind::Secret(_), Message::Tag(tag)) => Ok(tag.as_ref().to_vec()),
+            (Kind::RsaPair(pair), Message::Digest(digest)) => {
                 let padding = rsa_signing(algorithm).ok_or_else(|| wrong_kind(algorithm))?;
                 let mut signed = vec![0; pair.public_modulus_len()];
-                pair.sign(padding, &random, message, &mut signed).map_err(failed)?;
+                pair.sign_digest(padding, digest, &mut signed).map_err(failed)?;
                 Ok(signed)
             }
-            (Kind::EcPair(256, pair), Es256) | (Kind::EcPair(384, pair), Es384) => {
-                Ok(pair.sign(&random, message).map_err(failed)?.as_ref().to_vec())
+            (Kind::EcPair(_, pair), Message::Digest(digest)) => {
+                Ok(pair.sign_digest(digest).map_err(failed)?.as_ref().to_vec())
             }
-            (Kind::Ed25519Pair(pair), Eddsa) => Ok(pair.sign(message).as_ref().to_vec()),
+            (Kind::Ed25519Pair(_), Message::Whole(message)) if message.len() > MAX_WHOLE => {
+                Err(format!("EdDSA signs at most {MAX_WHOLE} bytes"))
+            }
+            (Kind::Ed25519Pair(pair), Message::Whole(message)) => {
+                Ok(pair.sign(message).as_ref().to_vec())
+            }
             _ => Err(wrong_kind(algorithm)),
         }
     }
 }
 
-fn wrong_kind(algorithm: Algorithm) -> String {
+pub(super) fn wrong_kind(algorithm: Algorithm) -> String {
     format!("the key is not one that signs with {algorithm:?}")
 }
 
@@ -223,8 +243,8 @@ impl Public {
         Ok(key)
     }
 
-    fn verify(&mut self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        self.parsed(algorithm).is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    fn verify(&mut self, algorithm: Algorithm, message: &Message<'_>, signature: &[u8]) -> bool {
+        self.parsed(algorithm).is_some_and(|key| is_signature(key, message, signature))
     }
 
     fn parsed(&mut self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
@@ -241,10 +261,30 @@ impl Public {
     }
 }
 
-fn verify_with(public: &[u8], algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+fn verify_with(
+    public: &[u8],
+    algorithm: Algorithm,
+    message: &Message<'_>,
+    signature: &[u8],
+) -> bool {
     verification(algorithm)
         .and_then(|algorithm| ParsedPublicKey::new(algorithm, public).ok())
-        .is_some_and(|key| key.verify_sig(message, signature).is_ok())
+        .is_some_and(|key| is_signature(&key, message, signature))
+}
+
+fn is_signature(key: &ParsedPublicKey, message: &Message<'_>, signature: &[u8]) -> bool {
+    match message {
+        Message::Digest(digest) => key.verify_digest_sig(digest, signature).is_ok(),
+        Message::Whole(message) => {
+            message.len() <= MAX_WHOLE && key.verify_sig(message, signature).is_ok()
+        }
+        Message::Tag(_) => false,
+    }
+}
+
+fn is_tag(message: &Message<'_>, signature: &[u8]) -> bool {
+    let Message::Tag(tag) = message else { return false };
+    constant_time::verify_slices_are_equal(tag.as_ref(), signature).is_ok()
 }
 
 fn verification(algorithm: Algorithm) -> Option<&'static dyn signature::VerificationAlgorithm> {
@@ -260,6 +300,15 @@ fn verification(algorithm: Algorithm) -> Option<&'static dyn signature::Verifica
         Algorithm::Eddsa => &signature::ED25519,
         Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return None,
     })
+}
+
+fn rsa_digest(algorithm: Algorithm) -> Option<&'static digest::Algorithm> {
+    match algorithm {
+        Algorithm::Rs256 | Algorithm::Ps256 => Some(&digest::SHA256),
+        Algorithm::Rs384 | Algorithm::Ps384 => Some(&digest::SHA384),
+        Algorithm::Rs512 | Algorithm::Ps512 => Some(&digest::SHA512),
+        _ => None,
+    }
 }
 
 fn rsa_signing(algorithm: Algorithm) -> Option<&'static dyn signature::RsaEncoding> {

@@ -1,0 +1,74 @@
+//! Messages on their way into a signature: digested piece by piece, so that the hook's CPU limit is
+//! looked at in between, however long they are.
+
+use aws_lc_rs::{
+    digest::{self, Digest},
+    hmac,
+};
+
+/// Bytes that are digested between two looks at the CPU limit, a millisecond or so.
+pub(super) const PIECE: usize = 1 << 20;
+
+/// Longest message that is signed or verified in one piece, in bytes: some ten milliseconds.
+pub(super) const MAX_WHOLE: usize = 4 << 20;
+
+/// What a signature is made of, or compared with.
+pub(super) enum Message<'m> {
+    Digest(Digest),
+    /// The signature itself.
+    Tag(hmac::Tag),
+    /// EdDSA goes over its message twice (RFC 8032 §5.1.6): at most [`MAX_WHOLE`] bytes of it.
+    Whole(&'m [u8]),
+}
+
+impl Message<'_> {
+    /// Bytes that signing or verifying still goes over.
+    pub(super) fn left(&self) -> usize {
+        match self {
+            Self::Digest(_) | Self::Tag(_) => 0,
+            Self::Whole(message) => message.len(),
+        }
+    }
+}
+
+/// How a message becomes one.
+#[expect(clippy::large_enum_variant, reason = "it is on the stack, for the length of a call")]
+pub(super) enum Intake {
+    Digest(digest::Context),
+    Tag(hmac::Context),
+    Whole,
+}
+
+impl Intake {
+    pub(super) fn digest(algorithm: &'static digest::Algorithm) -> Self {
+        Self::Digest(digest::Context::new(algorithm))
+    }
+
+    pub(super) fn tag(key: &hmac::Key) -> Self {
+        Self::Tag(hmac::Context::with_key(key))
+    }
+
+    /// Takes `message` in. `on_time` does the work on so many bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `on_time`.
+    pub(super) fn take<'m, E>(
+        mut self,
+        message: &'m [u8],
+        on_time: impl Fn(usize, &mut dyn FnMut()) -> Result<(), E>,
+    ) -> Result<Message<'m>, E> {
+        for piece in message.chunks(PIECE) {
+            match &mut self {
+                Self::Digest(digest) => on_time(piece.len(), &mut || digest.update(piece))?,
+                Self::Tag(tag) => on_time(piece.len(), &mut || tag.update(piece))?,
+                Self::Whole => break,
+            }
+        }
+        Ok(match self {
+            Self::Digest(digest) => Message::Digest(digest.finish()),
+            Self::Tag(tag) => Message::Tag(tag.sign()),
+            Self::Whole => Message::Whole(message),
+        })
+    }
+}
