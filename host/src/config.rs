@@ -117,21 +117,17 @@ impl Config {
     }
 }
 
-/// Reads and checks the file at `path`, whose folder relative paths start from.
+/// Reads and checks the file at `path`, whose folder relative paths start from. `note` is told of each
+/// file that `${file:..}` names, before it is read.
 ///
 /// # Errors
 ///
 /// Every fault there is, in the order of the file; the configuration is to blame.
-pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    load_noting(path, &|_| {})
-}
-
-/// As [`load`]; `note` is told of each file that `${file:..}` names, before it is read.
-pub(crate) fn load_noting(path: &Path, note: &dyn Fn(&Path)) -> Result<Config, Vec<Fault>> {
+pub(crate) fn load(path: &Path, note: &dyn Fn(&Path)) -> Result<Config, Vec<Fault>> {
     sound(examine_noting(path, note))
 }
 
-/// As [`load`], but with what the file says beside its faults: to look for the faults that lie
+/// Reads the file at `path`, and gives what it says beside its faults: to look for the faults that lie
 /// deeper, and not to be run where there are any. `None`: it says nothing that can be read.
 pub fn examine(path: &Path) -> (Option<Config>, Vec<Fault>) {
     examine_noting(path, &|_| {})
@@ -174,7 +170,7 @@ fn sound((config, faults): (Option<Config>, Vec<Fault>)) -> Result<Config, Vec<F
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// Every fault there is, in the order of the file.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Fault>> {
     sound(examine_text(text, path))
 }

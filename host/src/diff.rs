@@ -34,15 +34,15 @@ struct Both<'v> {
 pub(crate) struct Differences {
     /// A line for each; empty where they say the same.
     pub(crate) text: String,
-    /// Values that are masked in either: whether they say the same nobody can tell.
-    pub(crate) masked: usize,
+    /// Where values are masked in either: whether they say the same nobody can tell.
+    pub(crate) masked: Vec<String>,
 }
 
 /// What is found while two values are walked through side by side.
 #[derive(Default)]
 struct Found {
     lines: Vec<String>,
-    masked: usize,
+    masked: Vec<String>,
 }
 
 /// Tells what is added, removed and changed from `old` to `new`, and what of it needs a restart.
@@ -67,7 +67,7 @@ pub(crate) fn diff(old: &Config, new: &Config) -> Differences {
         }
     }
     let Differences { text, masked } = &mut differences;
-    *masked += found.masked;
+    masked.append(&mut found.masked);
     for line in &found.lines {
         line_of(text, "~", line);
     }
@@ -94,7 +94,7 @@ fn tell_named(
             (Some(old), Some(new)) => {
                 let mut found = Found::default();
                 found.changes(String::new(), *old, *new);
-                *masked += found.masked;
+                masked.extend(found.masked.iter().map(|at| format!("{part} {name}: {at}")));
                 if !found.lines.is_empty() {
                     line_of(text, "~", &format!("{part} {name}"));
                 }
@@ -129,7 +129,7 @@ impl Found {
                     self.changes(format!("{at}[{index}]"), old.element(index), new.element(index));
                 }
             }
-            (old, new) if may_be_same(old, new) => self.masked += 1,
+            (old, new) if may_be_same(old, new) => self.masked.push(at),
             (old, new) if old == new => (),
             _ if old.shown == new.shown => {
                 self.lines.push(format!("{at}: another {}", shown(new.shown)));
@@ -208,7 +208,7 @@ routes:
         };
         let told = diff(&parse(OLD, "old/t.yaml"), &parse(new, "new/t.yaml"));
         assert_eq!(told.text, expected.unwrap_or_default(), "\n{}", told.text);
-        assert_eq!(told.masked, 0);
+        assert_eq!(told.masked, Vec::<String>::new());
     }
 
     #[test]
@@ -263,7 +263,7 @@ routes:
     }
 
     #[test]
-    fn what_is_masked_is_not_compared_and_counted() {
+    fn what_is_masked_is_not_compared_and_told() {
         let old = OLD.replace(
             "{ body: secret }",
             "{ body: secret, headers: { x-a: 'https://u:secret@h/' } }",
@@ -275,11 +275,19 @@ routes:
         assert!(!shown.contains("secret"), "{shown}");
         for (one, other) in [(&old, &parse(&shown)), (&parse(&shown), &old)] {
             let told = diff(one, other);
-            // The token, a header of a condition, one of an answer, its body, a plugin's word and keys.
-            assert_eq!((told.text.as_str(), told.masked), ("", 6));
+            assert_eq!(told.text, "");
+            let masked = [
+                "routes a: match.headers.x-api-key",
+                "routes b: respond.body",
+                "routes b: respond.headers.x-a",
+                "plugins auth: config.keys",
+                "plugins auth: config.word",
+                "admin.token",
+            ];
+            assert_eq!(told.masked, masked);
         }
         let told = diff(&old, &parse(&shown.replace("u:***@h", "u:***@i").replace("9901", "9902")));
-        assert_eq!(told.masked, 5);
+        assert_eq!(told.masked.len(), 5);
         let expected = "~ routes b
     respond.headers.x-a: https://u:***@h/ -> https://u:***@i/
 ~ admin.address: 127.0.0.1:9901 -> 127.0.0.1:9902

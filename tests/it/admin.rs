@@ -161,7 +161,9 @@ routes:
     // The keys and the token; what is wrong beside a mask is still told.
     let ran = tollgate(&["diff", "tollgate.yaml", "again.yaml"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(ran.stdout, "no differences\n5 masked values (`***`) not compared\n");
+    let begin =
+        "no differences\n5 masked values (`***`) not compared:\n  plugins jwt: config.keys[";
+    assert!(ran.stdout.starts_with(begin) && ran.stdout.ends_with("  admin.token\n"), "{ran:?}");
     gateway.write_file("again.yaml", told.text().replace("HS256", "RS256"));
     let ran = tollgate(&["validate", "-c", "again.yaml"]);
     assert_eq!(ran.code, 1, "{ran:?}");

@@ -36,9 +36,10 @@ impl Arguments {
         let told = self.differences().and_then(|differences| {
             let Differences { text, masked } = &differences;
             print(if text.is_empty() { "no differences\n" } else { text })?;
-            if *masked > 0 {
-                let values = count(*masked, "masked value");
-                print(&format!("{values} (`***`) not compared\n"))?;
+            if !masked.is_empty() {
+                let values = count(masked.len(), "masked value");
+                let places: String = masked.iter().map(|at| format!("  {at}\n")).collect();
+                print(&format!("{values} (`***`) not compared:\n{places}"))?;
             }
             Ok(!text.is_empty())
         });

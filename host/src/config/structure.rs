@@ -384,16 +384,20 @@ pub(super) fn quoted(value: &Value) -> String {
     }
 }
 
-/// With the key that was probably meant.
+/// With the key that was probably meant, or else with those that there are.
 fn unknown_key(key: &str, known: Option<&Map<String, Value>>) -> (String, Option<String>) {
-    let names = known.into_iter().flat_map(Map::keys).map(String::as_str);
-    match nearest(key, names) {
-        Some(meant) => {
-            let message = format!("unknown key `{key}`; did you mean `{meant}`?");
-            (message, Some(meant.to_owned()))
-        }
-        None => (format!("unknown key `{key}`"), None),
+    let names = || known.into_iter().flat_map(Map::keys).map(String::as_str);
+    if let Some(meant) = nearest(key, names()) {
+        let message = format!("unknown key `{key}`; did you mean `{meant}`?");
+        return (message, Some(meant.to_owned()));
     }
+    let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+    let there_are = match names.as_slice() {
+        [] => String::new(),
+        [only] => format!("; there is only {only}"),
+        names => format!("; there are {}", names.join(", ")),
+    };
+    (format!("unknown key `{key}`{there_are}"), None)
 }
 
 /// The schema that holds the keyword which failed.

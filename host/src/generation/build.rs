@@ -91,7 +91,7 @@ impl Draft {
     pub(crate) fn read(path: &Path) -> Self {
         let stamps = RefCell::new(Stamps::default());
         stamps.borrow_mut().add_file(path);
-        let config = config::load_noting(path, &|file| stamps.borrow_mut().add_file(file));
+        let config = config::load(path, &|file| stamps.borrow_mut().add_file(file));
         let mut stamps = stamps.into_inner();
         if let Ok(config) = &config {
             stamps.add(path, config);

@@ -134,7 +134,7 @@ fn a_component_at_the_end_of_a_route_is_named_or_a_table() {
             "tollgate.yaml:7:63: routes[1].component.grants.upstreams[0]: no upstream is called \"bils\"; did you mean \"bills\"?",
             "tollgate.yaml:8:52: routes[2].component.component: must end with a tag or a digest: `NAME:TAG` or `NAME@sha256:..`",
             "tollgate.yaml:9:39: routes[3].component: must be the name of a component or `{ component: name, ... }`",
-            "tollgate.yaml:10:55: routes[4].component: unknown key `on_error`",
+            "tollgate.yaml:10:55: routes[4].component: unknown key `on_error`; there are `component`, `grants`, `limits`",
             "tollgate.yaml:10:89: routes[4].component.limits.memory: must be at most 1GiB",
             "tollgate.yaml:11:42: routes[5].strip_prefix: needs `upstream`",
         ],

@@ -246,7 +246,7 @@ fn names_of_digits_and_nothing_are_names() {
 
 #[test]
 fn a_file_that_is_not_there_is_a_fault() {
-    let faults = load(Path::new("/nonexistent/tollgate.yaml")).expect_err("no file");
+    let faults = load(Path::new("/nonexistent/tollgate.yaml"), &|_| {}).expect_err("no file");
     let fault = faults[0].to_string();
     assert!(fault.starts_with("/nonexistent/tollgate.yaml:1:1: cannot be read: "), "{fault}");
 }

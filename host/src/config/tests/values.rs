@@ -116,6 +116,6 @@ fn a_file_for_a_variable_is_seen_from_the_configuration_s_folder() {
         "listeners: [{ address: 127.0.0.1:0 }]\nadmin:\n  token: ${file:token}\n",
     )
     .expect("written");
-    let config = load(&path).expect("a valid file");
+    let config = load(&path, &|_| {}).expect("a valid file");
     assert_eq!(config.admin.token, Some(Secret("t0ken".to_owned())));
 }
