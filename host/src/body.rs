@@ -33,11 +33,12 @@ use crate::{
     clock::Coarse,
     coding::{self, Coded},
     forwarding,
-    listener::Active,
+    listener::{Active, read_away},
     plugin::HookError,
     upstream::Lease,
 };
 use bytes::{Bytes, BytesMut};
+use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -68,7 +69,9 @@ impl<B: HttpBody<Data = Bytes, Error = BodyError> + Send> Change for B {}
 
 /// What a client sends.
 pub(crate) struct ClientBody {
-    incoming: Incoming,
+    /// `Some` until drop.
+    incoming: Option<Incoming>,
+    version: Version,
     idle: Idle,
     limit: u64,
     progress: Arc<Progress>,
@@ -204,19 +207,20 @@ impl Body {
     }
 
     /// The body that a client sends, and how to watch it. A body that says it is empty is.
-    /// `active` keeps the connection busy until the body has ended.
+    /// `active` keeps the connection busy until the body has ended; `version` is the connection's.
     pub(crate) fn client(
         incoming: Incoming,
         idle: Duration,
         limit: Option<u64>,
-        active: Option<Active>,
+        (active, version): (Option<Active>, Version),
     ) -> (Self, Option<Arc<Progress>>) {
         if incoming.is_end_stream() {
             return (Self::Empty, None);
         }
         let progress = Arc::new(Progress::begin());
         let body = ClientBody {
-            incoming,
+            incoming: Some(incoming),
+            version,
             idle: Idle::new(idle),
             limit: limit.unwrap_or(u64::MAX),
             progress: Arc::clone(&progress),
@@ -385,7 +389,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Full(_) => false,
-            Self::Client(body) => body.incoming.is_end_stream(),
+            Self::Client(body) => body.incoming.as_ref().is_none_or(HttpBody::is_end_stream),
             Self::Upstream(body) => body.incoming.is_end_stream(),
             Self::Kept(body) => body.is_end_stream(),
             Self::Begun { read, rest } => read.is_empty() && rest.is_end_stream(),
@@ -398,7 +402,9 @@ impl HttpBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Client(body) => body.incoming.size_hint(),
+            Self::Client(body) => {
+                body.incoming.as_ref().map_or_else(SizeHint::new, HttpBody::size_hint)
+            }
             Self::Upstream(body) => body.incoming.size_hint(),
             Self::Kept(body) => body.size_hint(),
             Self::Begun { read, rest } => {
@@ -412,8 +418,12 @@ impl HttpBody for Body {
 }
 
 impl ClientBody {
+    fn incoming(&mut self) -> &mut Incoming {
+        self.incoming.as_mut().expect("there until drop")
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+        let Poll::Ready(frame) = Pin::new(self.incoming()).poll_frame(cx) else {
             self.progress.awaited.store(true, Ordering::Relaxed);
             ready!(self.idle.poll(cx));
             return Poll::Ready(Some(Err(BodyError::ClientIdle { limit: self.idle.limit })));
@@ -437,7 +447,7 @@ impl ClientBody {
         let length = frame.data_ref().map_or(0, Bytes::len) as u64;
         let so_far = self.progress.bytes.fetch_add(length, Ordering::Relaxed) + length;
         self.progress.moved();
-        if self.incoming.is_end_stream() {
+        if self.incoming().is_end_stream() {
             self.progress.done.store(true, Ordering::Relaxed);
         }
         if so_far > self.limit { Err(BodyError::TooLarge { limit: self.limit }) } else { Ok(frame) }
@@ -446,8 +456,13 @@ impl ClientBody {
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        if let Some(active) = self.active.as_ref().filter(|_| self.progress.since_end().is_none()) {
-            active.leaves_body();
+        if self.progress.since_end().is_some() {
+            return;
+        }
+        let (Some(active), Some(rest)) = (self.active.take(), self.incoming.take()) else { return };
+        match self.version {
+            Version::HTTP_2 => read_away(rest, active),
+            _ => active.leaves_body(),
         }
     }
 }

@@ -45,13 +45,17 @@ struct Found {
     masked: Vec<String>,
 }
 
+/// A configuration, and what is known of those of its plugins: what a schema does not tell of is not
+/// shown.
+pub(crate) type Known<'c> = (&'c Config, &'c Schemas);
+
 /// Tells what is added, removed and changed from `old` to `new`, and what of it needs a restart.
-pub(crate) fn diff(old: &Config, new: &Config) -> Differences {
-    // Components are not looked at, so nothing is known of the configurations of plugins.
-    let none = Schemas::new();
-    let shown = Secrets::Masked(&none);
-    let written = |config| (effective(config, Secrets::Plain), effective(config, shown));
-    let ((old_plain, old_shown), (new_plain, new_shown)) = (written(old), written(new));
+pub(crate) fn diff((old, old_schemas): Known<'_>, (new, new_schemas): Known<'_>) -> Differences {
+    let written = |config, schemas| {
+        (effective(config, Secrets::Plain), effective(config, Secrets::Masked(schemas)))
+    };
+    let (old_plain, old_shown) = written(old, old_schemas);
+    let (new_plain, new_shown) = written(new, new_schemas);
     let old_whole = Both { plain: &old_plain, shown: &old_shown };
     let new_whole = Both { plain: &new_plain, shown: &new_shown };
     let mut differences = Differences::default();
@@ -201,12 +205,18 @@ routes:
   - { name: b, match: { path: /b }, respond: { body: secret } }
 "#;
 
+    /// Nothing is known of the plugins.
+    fn unknown(old: &Config, new: &Config) -> Differences {
+        let none = Schemas::new();
+        diff((old, &none), (new, &none))
+    }
+
     #[track_caller]
     fn check(new: &str, expected: Option<&str>) {
         let parse = |text: &str, path: &str| {
             crate::config::parse(text, Path::new(path)).expect("a valid file")
         };
-        let told = diff(&parse(OLD, "old/t.yaml"), &parse(new, "new/t.yaml"));
+        let told = unknown(&parse(OLD, "old/t.yaml"), &parse(new, "new/t.yaml"));
         assert_eq!(told.text, expected.unwrap_or_default(), "\n{}", told.text);
         assert_eq!(told.masked, Vec::<String>::new());
     }
@@ -274,7 +284,7 @@ routes:
         let shown = effective(&old, Secrets::Masked(&Schemas::new())).to_string();
         assert!(!shown.contains("secret"), "{shown}");
         for (one, other) in [(&old, &parse(&shown)), (&parse(&shown), &old)] {
-            let told = diff(one, other);
+            let told = unknown(one, other);
             assert_eq!(told.text, "");
             let masked = [
                 "routes a: match.headers.x-api-key",
@@ -286,7 +296,8 @@ routes:
             ];
             assert_eq!(told.masked, masked);
         }
-        let told = diff(&old, &parse(&shown.replace("u:***@h", "u:***@i").replace("9901", "9902")));
+        let told =
+            unknown(&old, &parse(&shown.replace("u:***@h", "u:***@i").replace("9901", "9902")));
         assert_eq!(told.masked.len(), 5);
         let expected = "~ routes b
     respond.headers.x-a: https://u:***@h/ -> https://u:***@i/
@@ -295,7 +306,7 @@ routes:
 ";
         assert_eq!(told.text, expected);
         let without = parse(&shown.replace(",\"token\":\"***\"", ""));
-        let told = diff(&without, &old).text;
+        let told = unknown(&without, &old).text;
         assert!(told.starts_with("~ admin.token: none -> ***\n! admin"), "{told}");
     }
 

@@ -128,7 +128,7 @@ fn begin(
 
     let limits = &generation.config.limits;
     let (head, body) = request.into_parts();
-    let body = Body::client(body, limits.body_idle, limits.max_request_body, upload);
+    let body = Body::client(body, limits.body_idle, limits.max_request_body, (upload, version));
     let mut exchange = Exchange::new(generation, client, head, body, identity.request_id);
     if let Some(refusal) = refusal {
         exchange.fail(refusal);

@@ -53,13 +53,16 @@ pub(crate) struct Generation {
 impl Generation {
     /// What its plugins say of their configurations.
     pub(crate) fn config_schemas(&self) -> Schemas {
-        let versions = self.uses.iter().flat_map(|plugin| plugin.versions());
-        let schemas = versions.filter_map(|version| {
-            let schema = serde_json::from_str(&version.component.manifest.config_schema).ok()?;
-            Some((version.origin.source.clone(), schema))
-        });
-        schemas.collect()
+        config_schemas(self.uses.iter())
     }
+}
+
+fn config_schemas<'p>(plugins: impl Iterator<Item = &'p Arc<Use>>) -> Schemas {
+    let schemas = plugins.flat_map(|plugin| plugin.versions()).filter_map(|version| {
+        let schema = serde_json::from_str(&version.component.manifest.config_schema).ok()?;
+        Some((version.origin.source.clone(), schema))
+    });
+    schemas.collect()
 }
 
 /// One route, ready to serve.

@@ -33,6 +33,7 @@ use crate::gateway::Gateway;
 pub(crate) use self::{
     client::{Certificate, Client, ClientTls},
     handshake::Handshakes,
+    linger::read_away,
     sockets::Sockets,
     watch::{Active, SWEEP, Watch},
 };

@@ -83,11 +83,23 @@ function finish(hook) {
 function said(thrown) {
   // What a function of the gateway refuses.
   if (thrown?.payload !== undefined) {
-    return `refused: ${JSON.stringify(thrown.payload)}`;
+    return refused(thrown.payload) + placeOf(thrown);
   }
   if (!(thrown instanceof Error)) {
     return String(thrown);
   }
-  const place = thrown.stack?.split('\n').find((line) => line !== '')?.trim();
-  return place ? `${thrown.name}: ${thrown.message} (${place})` : `${thrown.name}: ${thrown.message}`;
+  return `${thrown.name}: ${thrown.message}${placeOf(thrown)}`;
+}
+
+/** `refused: not-granted`, and what there is beside the word. */
+function refused(payload) {
+  const { tag = payload, val } = Object(payload);
+  return `refused: ${tag}${val === undefined ? '' : ` (${typeof val === 'string' ? val : JSON.stringify(val)})`}`;
+}
+
+/** Where in the plugin it was thrown, by the innermost frame that is not of the bindings. */
+function placeOf(thrown) {
+  const frames = thrown.stack?.split('\n').map((line) => line.trim()).filter((line) => line !== '') ?? [];
+  const own = frames.find((line) => /^\w*@?(.*\/)?plugin\.js:/.test(line)) ?? frames[0];
+  return own ? ` (${own})` : '';
 }

@@ -2,7 +2,9 @@
 exceptions as errors with their place, and problem responses."""
 
 import json
+import re
 import traceback
+from enum import Enum
 from typing import Any, Optional
 
 from componentize_py_types import Err
@@ -126,8 +128,19 @@ def guarded(hook: Any, *parameters: Any) -> Any:
 
 
 def said(error: Exception) -> str:
-    # What a function of the gateway refuses, or what the plugin says itself.
-    text = str(error.value) if isinstance(error, Err) else f"{type(error).__name__}: {error}"
+    text = refused(error.value) if isinstance(error, Err) else f"{type(error).__name__}: {error}"
+    # Without the frames of the bindings, in which a refusal ends.
     frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "?"
+    own = [frame for frame in frames if "/wit_world/" not in frame.filename] or frames
+    place = f"{own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}" if own else "?"
     return f"{text} ({place})"
+
+
+def refused(value: Any) -> str:
+    """`refused: not-granted`, and what there is beside the word; or what the plugin says itself."""
+    if isinstance(value, str):
+        return value
+    name = value.name if isinstance(value, Enum) else type(value).__name__.rsplit("_", 1)[-1]
+    word = re.sub("(?<=[a-z])(?=[A-Z])", "-", name).replace("_", "-").lower()
+    beside = getattr(value, "value", None) if not isinstance(value, Enum) else None
+    return f"refused: {word}" if beside is None else f"refused: {word} ({beside})"

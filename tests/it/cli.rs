@@ -251,6 +251,28 @@ fn explain_tells_which_route_takes_a_request_and_why_not_the_others() {
 }
 
 #[test]
+fn diff_shows_what_plugins_are_configured_with_and_no_secrets() {
+    let config = |value: &str, secret: &str| {
+        format!(
+            "listeners: [{{ address: 127.0.0.1:0 }}]
+plugins:
+  auth: {{ component: jwt, config: {{ issuer: {value}, keys: [{{ algorithm: HS256, secret: {secret} }}] }} }}
+routes: [{{ name: all, match: {{ path: / }}, plugins: [auth], respond: {{ body: x }} }}]
+"
+        )
+    };
+    let here = folder(&config("https://one.example", "a-secret-of-many-bytes-0123456789"));
+    let new = config("https://two.example", "another-secret-of-many-bytes-01234");
+    std::fs::write(here.path().join("new.yaml"), new).unwrap();
+    let ran = tollgate(here.path(), &["diff", "tollgate.yaml", "new.yaml"]);
+    let told = "~ plugins auth
+    config.issuer: https://one.example -> https://two.example
+    config.keys[0].secret: another ***
+";
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, told), "{ran:?}");
+}
+
+#[test]
 fn diff_tells_what_another_configuration_would_change() {
     let here = folder(VALID);
     let changed = VALID.replace("timeout: 7s", "timeout: 8s").replace("name: all", "name: rest");

@@ -7,18 +7,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::command::Tool;
+use crate::profile;
 use crate::steps::Steps;
 use crate::toolchain::{self, GUEST_TARGET};
 use crate::workspace::{Guest, Workspace};
 
-/// The programs that this repository builds for people to run.
-const BINARIES: [&str; 6] =
-    ["tollgate", "tollgate-demo", "tollgate-bench", "bench-upstream", "hyper-floor", "tls-load"];
+/// The programs that this repository builds for people to run: the gateway, and those about it.
+const GATEWAY: &str = "tollgate";
+const OTHERS: [&str; 5] =
+    ["tollgate-demo", "tollgate-bench", "bench-upstream", "hyper-floor", "tls-load"];
 
 /// How much is done for the gateway's speed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Optimise {
-    /// As a whole, which takes minutes after every change: what is measured and shipped.
+    /// As a whole and by its profile, which takes minutes after every change: what is measured and
+    /// shipped.
     Whole,
     /// Crate by crate: enough for tests and the demo.
     Crates,
@@ -27,9 +30,11 @@ pub(crate) enum Optimise {
 pub(crate) fn all(workspace: &Workspace, optimise: Optimise, steps: &mut Steps) -> Result<()> {
     // First, because it is what can be missing, and the programs take minutes.
     toolchain::ensure_guest_target(steps)?;
-    steps.run("build the programs", || programs(workspace))?;
+    steps.run("build the programs", || programs(workspace, optimise))?;
     if optimise == Optimise::Whole {
-        steps.run("optimise the gateway as a whole", || optimised(workspace))?;
+        steps.run("build the gateway as it is shipped", || {
+            install(&profile::build_by(workspace)?, &workspace.binary(GATEWAY))
+        })?;
     }
     plugins(workspace, steps)
 }
@@ -76,30 +81,23 @@ pub(crate) fn fuzz_targets(workspace: &Workspace, instrumented: bool) -> Result<
 
 /// Builds all programs in one call: cargo unites the features of what is built together, and
 /// another selection could mean another build of the WebAssembly engine.
-fn programs(workspace: &Workspace) -> Result<()> {
+///
+/// The gateway among them is the one that is built crate by crate.
+fn programs(workspace: &Workspace, optimise: Optimise) -> Result<()> {
+    let gateway = if optimise == Optimise::Crates { &[GATEWAY][..] } else { &[] };
+    let excluded = if gateway.is_empty() { &["--exclude", GATEWAY][..] } else { &[] };
     Tool::cargo()
         .args(["build", "--release", "--workspace", "--bins", "--exclude", "xtask"])
         // Nobody runs it by hand, and it needs a C++ compiler.
         .args(["--exclude", "tollgate-fuzz"])
+        .args(excluded)
         .locked_in_ci()
         .within(&workspace.root)
         .run()?;
-    for name in BINARIES {
+    for name in gateway.iter().chain(&OTHERS) {
         install_program(workspace, name)?;
     }
     Ok(())
-}
-
-/// Links the gateway with optimisation across all crates: a quarter less for a hook. Cargo keeps it
-/// apart from the plain build, so that neither makes the other stale.
-fn optimised(workspace: &Workspace) -> Result<()> {
-    Tool::cargo()
-        .args(["rustc", "--release", "--package", "tollgate", "--bin", "tollgate"])
-        .locked_in_ci()
-        .args(["--", "-C", "lto=fat"])
-        .within(&workspace.root)
-        .run()?;
-    install_program(workspace, "tollgate")
 }
 
 fn install_program(workspace: &Workspace, name: &str) -> Result<()> {

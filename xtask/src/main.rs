@@ -5,6 +5,7 @@ mod command;
 mod steps;
 mod toolchain;
 mod build;
+mod profile;
 mod examples;
 mod hosts;
 mod fuzz;
@@ -61,6 +62,9 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Count how often requests take each path through the gateway, for `build`: after other versions of
+    /// crates, or much change on a request's way. Half an hour; needs wrk and h2load
+    Profile,
     /// Measure the gateway beside nginx, HAProxy and Envoy; `cargo xtask bench --help` for options
     #[command(disable_help_flag = true)]
     Bench {
@@ -94,6 +98,7 @@ fn run(chore: Chore, steps: &mut Steps) -> Result<()> {
         Chore::Test(options) => test::all(&workspace, &options, steps),
         Chore::Soak { swaps } => test::soak(&workspace, swaps, steps),
         Chore::Fuzz(options) => fuzz::all(&workspace, &options, steps),
+        Chore::Profile => profile::take(&workspace, steps),
         Chore::Demo { arguments } => {
             build::all(&workspace, Optimise::Crates, steps)?;
             Tool::new(workspace.binary("tollgate-demo")).args(arguments).take_over()

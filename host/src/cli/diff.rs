@@ -5,15 +5,17 @@ use std::{
     process::ExitCode,
 };
 
-use super::{complain, count, given, print};
+use super::{CacheArgument, complain, count, given, print};
 use crate::{
     config::Config,
     diff::{Differences, diff},
+    server::{self, Options},
 };
 
 const LINES: &str = "Lines begin with `+` (added), `-` (removed), `~` (changed) or `!` (needs a restart). Components are
 told by their names: whether their files have changed is not looked at. Secrets are not shown,
-and values that are masked in either file (`***`, as GET /config has them) are not compared.
+nor is what a plugin is configured with where its component is not there to tell what is one.
+Values that are masked in either file (`***`, as GET /config has them) are not compared.
 Exit codes, as those of diff(1): 0 no difference, 1 differences, 2 a fault or failure.";
 
 /// There are differences.
@@ -29,6 +31,8 @@ pub(super) struct Arguments {
     old: PathBuf,
     /// The one that is to take its place
     new: PathBuf,
+    #[command(flatten)]
+    cache: CacheArgument,
 }
 
 impl Arguments {
@@ -53,15 +57,27 @@ impl Arguments {
         }
     }
 
-    fn differences(&self) -> Result<Differences, String> {
+    fn differences(self) -> Result<Differences, String> {
         if self.old == self.new && self.old == Path::new("-") {
             return Err("only one of OLD and NEW can come from standard input".into());
         }
         match (load(&self.old, "OLD"), load(&self.new, "NEW")) {
-            (Ok(old), Ok(new)) => Ok(diff(&old, &new)),
+            (Ok(old), Ok(new)) => self.compare(&old, &new),
             (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
             (Err(old), Err(new)) => Err(format!("{old}\n{new}")),
         }
+    }
+}
+
+impl Arguments {
+    /// With what the plugins say of their configurations, as far as they are here.
+    fn compare(self, old: &Config, new: &Config) -> Result<Differences, String> {
+        let (config, cache) = (self.old, self.cache.folder());
+        let options = Options { config, cache, offline: true, log: None };
+        let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
+        let runtime = server::runtime().map_err(|failed| failed.to_string())?;
+        let schemas = |config| runtime.block_on(builder.config_schemas(config));
+        Ok(diff((old, &schemas(old)), (new, &schemas(new))))
     }
 }
 

@@ -10,10 +10,11 @@ use super::{
     Builder, Failure,
     build::{MASKED, fault, tls_faults},
     components::Fetches,
+    config_schemas,
 };
 use crate::{
     chain::Link,
-    config::{self, Config, Fault, Pointer},
+    config::{self, Config, Fault, Pointer, Schemas},
     listener,
     plugin::{Side, Use},
     telemetry::AccessLog,
@@ -60,6 +61,12 @@ impl Builder {
         }
         config::sort_faults(&mut faults);
         Err(Failure(faults))
+    }
+
+    /// What the plugins of a configuration say of theirs; nothing of those that cannot be had.
+    pub(crate) async fn config_schemas(&self, config: &Config) -> Schemas {
+        let (links, ..) = self.check_components(config, &[]).await;
+        config_schemas(links.iter().flatten().filter_map(Link::plugin))
     }
 
     /// Loads and proves what the file says nothing wrong about. `told`: the faults of the file.

@@ -2,7 +2,8 @@
 //! while.
 //!
 //! A socket that is closed with bytes unread resets the connection, and the client may lose what it
-//! has not read of the answer yet (RFC 9112 §9.6).
+//! has not read of the answer yet (RFC 9112 §9.6). So may the client of an HTTP/2 stream that is reset
+//! behind its answer, though it must not (RFC 9113 §8.1).
 
 use std::{
     io,
@@ -11,10 +12,15 @@ use std::{
     time::Duration,
 };
 
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use tokio::{
     net::TcpStream,
-    time::{Sleep, sleep},
+    runtime::Handle,
+    time::{Sleep, sleep, timeout},
 };
+
+use super::Active;
 
 /// A client that sends for longer than this has had time to read.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -47,4 +53,15 @@ impl Linger {
             }
         }
     }
+}
+
+/// The same for one stream of an HTTP/2 connection, which is reset where its client sends for longer.
+pub(crate) fn read_away(mut rest: Incoming, active: Active) {
+    // None where the process ends.
+    let Ok(runtime) = Handle::try_current() else { return };
+    runtime.spawn(async move {
+        let reading = async { while let Some(Ok(_)) = rest.frame().await {} };
+        _ = timeout(LONGEST, reading).await;
+        drop(active);
+    });
 }

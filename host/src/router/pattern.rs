@@ -34,6 +34,11 @@ pub enum BadPattern {
     Part(String),
     #[error("`{0}` is not a parameter name: letters, digits, `_` and `-`")]
     Name(String),
+    /// As other routers write parameters.
+    #[error(
+        "`{0}` would match only itself; `{{name}}` is one segment, `{{*name}}` all that is left"
+    )]
+    Foreign(String),
     #[error("the parameter `{0}` occurs twice")]
     Twice(String),
     #[error("`{{*{0}}}` must be the last segment")]
@@ -128,6 +133,7 @@ impl PathPattern {
                 None => self.add_name(name).map(|()| Segment::Param)?,
             },
             None if text.contains(['{', '}']) => return Err(BadPattern::Part(text.to_owned())),
+            None if is_foreign(text) => return Err(BadPattern::Foreign(text.to_owned())),
             None => Segment::Literal(literal(text)?),
         };
         self.segments.push(segment);
@@ -170,6 +176,12 @@ impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
     }
+}
+
+/// Whether it is what other routers call a wildcard or a parameter: `*`, `**`, `:id`.
+fn is_foreign(segment: &str) -> bool {
+    let is_wild = !segment.is_empty() && segment.bytes().all(|byte| byte == b'*');
+    is_wild || segment.strip_prefix(':').is_some_and(|name| !name.is_empty())
 }
 
 /// A segment in the spelling that requests have after [`normalise`].

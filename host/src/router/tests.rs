@@ -275,6 +275,11 @@ fn patterns_that_mean_nothing_are_refused() {
     check("/a{b}", "a parameter must be a whole segment, such as `/{name}/`; `a{b}` is not");
     check("/{a}/{a}", "the parameter `a` occurs twice");
     check("/{*a}/b", "`{*a}` must be the last segment");
+    for foreign in ["*", "**", ":id"] {
+        let only = "would match only itself; `{name}` is one segment, `{*name}` all that is left";
+        check(&format!("/a/{foreign}"), &format!("`{foreign}` {only}"));
+        check(&format!("/{foreign}/b"), &format!("`{foreign}` {only}"));
+    }
     check("/{}", "`` is not a parameter name: letters, digits, `_` and `-`");
     check("/a?b", "must be without `?` and `#`; conditions on the query belong in `query`");
     check("/a/../b", "must not have `.` or `..` segments");

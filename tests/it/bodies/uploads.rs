@@ -2,13 +2,19 @@
 
 use std::io::ErrorKind;
 
+use http_body_util::BodyExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
 };
 use tollgate_tests::{raw::status, wait};
 
-use super::before;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use super::{before, pieces};
 
 /// The connection on which an upload comes to its upstream, and what has come up to `end`.
 async fn upload(listener: &TcpListener, end: &[u8]) -> (TcpStream, Vec<u8>) {
@@ -123,5 +129,21 @@ async fn an_answer_is_there_though_its_upstream_takes_no_more_and_closes() {
         () = wait::within("all answers", ask) => {}
         () = refuse => {}
     }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_http2_upload_that_is_answered_early_is_read_to_its_end() {
+    let gateway = before(&"127.0.0.1:9", "body_idle: 10s").await;
+    let mut connection = gateway.connect_http2().await;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let upload = http::Request::post("/ping").body(pieces(200, Arc::clone(&taken))).unwrap();
+    let response = connection.begin(upload).await;
+    let answer = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(answer, "pong");
+    // A reset in its place would end the upload, and with some clients the answer.
+    let is_taken = async || (taken.load(SeqCst) == 200 * 64 * 1024).then_some(());
+    wait::until("the whole upload", is_taken).await;
+    drop(connection);
     gateway.stop().await;
 }

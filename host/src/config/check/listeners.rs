@@ -86,6 +86,11 @@ pub(super) fn check_proxies(spot: &Spot<'_>, file: &File) -> Vec<IpNet> {
     for (spot, text) in spot.elements(file.trusted_proxies.as_ref()) {
         let address = text.parse::<IpAddr>().map(IpNet::from);
         match text.parse::<IpNet>().or(address) {
+            Ok(network) if network.addr() != network.network() => spot.fault(format!(
+                "has bits beyond its prefix; write `{}` for the network or `{}` for the one address",
+                network.trunc(),
+                network.addr()
+            )),
             Ok(network) => networks.push(network),
             Err(_) => spot.fault("must be an IP address or a network such as `10.0.0.0/8`"),
         }

@@ -51,3 +51,15 @@ fn a_listener_that_redirects_is_a_cleartext_one() {
     let expected = [to(StatusCode::PERMANENT_REDIRECT), to(StatusCode::MOVED_PERMANENTLY), None];
     assert_eq!(redirects, expected);
 }
+
+#[test]
+fn a_network_with_bits_beyond_its_prefix_is_none() {
+    check_faults(
+        "listeners: [{ address: 127.0.0.1:0 }]
+trusted_proxies: [10.0.0.0/8, 10.1.2.3/8, 10.1.2.3/32, 10.1.2.3]
+",
+        &[
+            "tollgate.yaml:2:31: trusted_proxies[1]: has bits beyond its prefix; write `10.0.0.0/8` for the network or `10.1.2.3` for the one address",
+        ],
+    );
+}
