@@ -32,6 +32,8 @@ pub(crate) fn build_by(workspace: &Workspace) -> Result<PathBuf> {
         Ok(profile) => {
             let profile = at_a_place_of_its_own(workspace, &profile)?;
             flags.push(format!("-Cprofile-use={}", profile.display()));
+            // Functions that have changed since are none to tell of one by one.
+            flags.push("-Cllvm-args=-no-pgo-warn-mismatch".to_owned());
         }
         Err(reason) => println!("    built without the profile: {reason}"),
     }
