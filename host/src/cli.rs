@@ -14,7 +14,12 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{config::other, disk::CacheFolder};
+use crate::{
+    config::other,
+    disk::CacheFolder,
+    generation::Builder,
+    server::{self, Options},
+};
 
 const FIRST_STEPS: &str =
     "First steps: write `tollgate.yaml`, see what is wrong with it by `tollgate validate`, start by
@@ -145,6 +150,13 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What looks into a configuration as a gateway would, and the runtime that it does so in.
+fn builder(options: &Options) -> Result<(Builder, tokio::runtime::Runtime), String> {
+    let builder = server::builder(options).map_err(|failed| failed.to_string())?;
+    let runtime = server::runtime().map_err(|failed| failed.to_string())?;
+    Ok((builder, runtime))
 }
 
 fn complain(message: &str) {

@@ -84,8 +84,10 @@ pub(crate) fn fuzz_targets(workspace: &Workspace, instrumented: bool) -> Result<
 ///
 /// The gateway among them is the one that is built crate by crate.
 fn programs(workspace: &Workspace, optimise: Optimise) -> Result<()> {
-    let gateway = if optimise == Optimise::Crates { &[GATEWAY][..] } else { &[] };
-    let excluded = if gateway.is_empty() { &["--exclude", GATEWAY][..] } else { &[] };
+    let (excluded, gateway) = match optimise {
+        Optimise::Whole => (&["--exclude", GATEWAY][..], None),
+        Optimise::Crates => (&[][..], Some(GATEWAY)),
+    };
     Tool::cargo()
         .args(["build", "--release", "--workspace", "--bins", "--exclude", "xtask"])
         // Nobody runs it by hand, and it needs a C++ compiler.
@@ -94,7 +96,7 @@ fn programs(workspace: &Workspace, optimise: Optimise) -> Result<()> {
         .locked_in_ci()
         .within(&workspace.root)
         .run()?;
-    for name in gateway.iter().chain(&OTHERS) {
+    for name in OTHERS.into_iter().chain(gateway) {
         install_program(workspace, name)?;
     }
     Ok(())

@@ -5,11 +5,11 @@ use std::{
     process::ExitCode,
 };
 
-use super::{CacheArgument, complain, count, given, print};
+use super::{CacheArgument, builder, complain, count, given, print};
 use crate::{
     config::Config,
     diff::{Differences, diff},
-    server::{self, Options},
+    server::Options,
 };
 
 const LINES: &str = "Lines begin with `+` (added), `-` (removed), `~` (changed) or `!` (needs a restart). Components are
@@ -67,15 +67,12 @@ impl Arguments {
             (Err(old), Err(new)) => Err(format!("{old}\n{new}")),
         }
     }
-}
 
-impl Arguments {
     /// With what the plugins say of their configurations, as far as they are here.
     fn compare(self, old: &Config, new: &Config) -> Result<Differences, String> {
         let (config, cache) = (self.old, self.cache.folder());
         let options = Options { config, cache, offline: true, log: None };
-        let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
-        let runtime = server::runtime().map_err(|failed| failed.to_string())?;
+        let (builder, runtime) = builder(&options)?;
         let schemas = |config| runtime.block_on(builder.config_schemas(config));
         Ok(diff((old, &schemas(old)), (new, &schemas(new))))
     }

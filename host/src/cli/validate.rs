@@ -1,7 +1,7 @@
 //! `tollgate validate`.
 
-use super::{CacheArgument, ConfigArgument, Outcome, count, given, print};
-use crate::server::{self, Options};
+use super::{CacheArgument, ConfigArgument, Outcome, builder, count, given, print};
+use crate::server::Options;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -20,8 +20,7 @@ impl Arguments {
         let examined = given::examine(&config.config)?;
         let options =
             Options { config: config.config.clone(), cache: cache.folder(), offline, log: None };
-        let builder = server::builder(&options).map_err(|failed| failed.to_string())?;
-        let runtime = server::runtime().map_err(|failed| failed.to_string())?;
+        let (builder, runtime) = builder(&options)?;
         let checked = runtime.block_on(builder.check_examined(examined));
         let file = given::name(&config.config);
         let summary = match checked {

@@ -1,6 +1,12 @@
 //! Request bodies that outlive their response.
 
-use std::io::ErrorKind;
+use std::{
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
 
 use http_body_util::BodyExt;
 use tokio::{
@@ -8,11 +14,6 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
 };
 use tollgate_tests::{raw::status, wait};
-
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
-};
 
 use super::{before, pieces};
 

@@ -10,7 +10,7 @@ use wasmtime::{Result, component::Resource};
 
 #[expect(unreachable_pub, reason = "generated bindings re-export it")]
 pub use self::key::Key;
-use self::message::PIECE;
+use self::message::in_pieces;
 use crate::plugin::{
     bindings::tollgate::plugin::crypto::{Algorithm, Host, HostKey},
     meter::Meter,
@@ -26,9 +26,7 @@ const SHORT: usize = 64 << 10;
 impl Host for State {
     fn sha256(&mut self, data: Vec<u8>) -> Result<Vec<u8>> {
         let mut digest = digest::Context::new(&digest::SHA256);
-        for piece in data.chunks(PIECE) {
-            self.charged(piece.len(), || digest.update(piece))?;
-        }
+        in_pieces(&data, |length, work| self.charged(length, work), |piece| digest.update(piece))?;
         Ok(digest.finish().as_ref().to_vec())
     }
 

@@ -54,21 +54,33 @@ impl Intake {
     ///
     /// Those of `on_time`.
     pub(super) fn take<'m, E>(
-        mut self,
+        self,
         message: &'m [u8],
         on_time: impl Fn(usize, &mut dyn FnMut()) -> Result<(), E>,
     ) -> Result<Message<'m>, E> {
-        for piece in message.chunks(PIECE) {
-            match &mut self {
-                Self::Digest(digest) => on_time(piece.len(), &mut || digest.update(piece))?,
-                Self::Tag(tag) => on_time(piece.len(), &mut || tag.update(piece))?,
-                Self::Whole => break,
-            }
-        }
         Ok(match self {
-            Self::Digest(digest) => Message::Digest(digest.finish()),
-            Self::Tag(tag) => Message::Tag(tag.sign()),
+            Self::Digest(mut digest) => {
+                in_pieces(message, on_time, |piece| digest.update(piece))?;
+                Message::Digest(digest.finish())
+            }
+            Self::Tag(mut tag) => {
+                in_pieces(message, on_time, |piece| tag.update(piece))?;
+                Message::Tag(tag.sign())
+            }
             Self::Whole => Message::Whole(message),
         })
     }
+}
+
+/// Gives `bytes` to `update`, so many at a time that the CPU limit can be looked at in between.
+///
+/// # Errors
+///
+/// Those of `on_time`.
+pub(super) fn in_pieces<E>(
+    bytes: &[u8],
+    on_time: impl Fn(usize, &mut dyn FnMut()) -> Result<(), E>,
+    mut update: impl FnMut(&[u8]),
+) -> Result<(), E> {
+    bytes.chunks(PIECE).try_for_each(|piece| on_time(piece.len(), &mut || update(piece)))
 }
