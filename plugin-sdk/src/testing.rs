@@ -17,7 +17,9 @@
 //! assert_eq!(exchange.status(), Some(403));
 //! ```
 //!
-//! Upstreams, limits, stores and the clock are stand-ins in memory, one set for each [`Gateway`].
+//! Upstreams, limits, stores and the clock are stand-ins in memory, one set for each [`Gateway`]. The
+//! plugin is granted what its [`NEEDS`](Plugin::NEEDS) name of bodies; of those that they do not name
+//! it is refused every byte, as by a gateway whose operator was not told to grant them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,7 +28,7 @@ use std::time::{Duration, SystemTime};
 use crate::configure;
 use crate::error::Error;
 use crate::http::{Call, CallError};
-use crate::plugin::{Outcome, Phases, Plugin};
+use crate::plugin::{Need, Outcome, Phases, Plugin};
 use crate::request::{self, Field, Peer};
 use crate::response::Response;
 use crate::sys;
@@ -161,18 +163,32 @@ impl<P: Plugin> Gateway<P> {
     pub fn try_request(&self, request: Request) -> Result<Exchange<P>, Error> {
         sys::enter(&self.world);
         let mut request = request.build();
-        let answer = if self.phases().contains(Phases::REQUEST) {
-            match self.plugin.on_request(&mut request)? {
-                Verdict::Next => None,
-                Verdict::Respond(response) => Some(response),
-                Verdict::Problem(problem) => Some(problem.into_response(&request.id())?),
-            }
-        } else {
-            None
+        let answer = match self.ask(&mut request)? {
+            Verdict::Next => None,
+            Verdict::Respond(response) => Some(response),
+            Verdict::Problem(problem) => Some(problem.into_response(&request.id())?),
         };
         let gateway = Gateway { plugin: Rc::clone(&self.plugin), world: Rc::clone(&self.world) };
         Ok(Exchange { gateway, request, answer })
     }
+
+    fn ask(&self, request: &mut request::Request) -> Result<Verdict, Error> {
+        if !self.phases().contains(Phases::REQUEST) {
+            return Ok(Verdict::Next);
+        }
+        with_granted::<P, _>(request, |request| self.plugin.on_request(request))
+    }
+}
+
+/// Runs a hook that sees the request's body only where the plugin needs it.
+fn with_granted<P: Plugin, T>(
+    request: &mut request::Request,
+    hook: impl FnOnce(&mut request::Request) -> T,
+) -> T {
+    request.sys.withhold_body(!P::NEEDS.contains(&Need::RequestBody));
+    let made = hook(request);
+    request.sys.withhold_body(false);
+    made
 }
 
 /// What has become of a request.
@@ -254,7 +270,12 @@ impl<P: Plugin> Exchange<P> {
         sys::enter(&self.gateway.world);
         let mut response = self.answer.take().unwrap_or(upstream);
         if self.gateway.phases().contains(Phases::RESPONSE) {
-            self.gateway.plugin.on_response(&mut self.request, &mut response)?;
+            response.sys.withhold_body(!P::NEEDS.contains(&Need::ResponseBody));
+            let plugin = &self.gateway.plugin;
+            with_granted::<P, _>(&mut self.request, |request| {
+                plugin.on_response(request, &mut response)
+            })?;
+            response.sys.withhold_body(false);
         }
         Ok(response)
     }

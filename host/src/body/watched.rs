@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -36,12 +36,12 @@ impl HttpBody for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = self.body.as_mut().poll_frame(cx);
         let progress = &self.progress;
-        progress.awaited.store(polled.is_pending(), Ordering::Relaxed);
+        progress.set_awaited(polled.is_pending());
         if polled.is_ready() {
             progress.moved();
         }
         if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
-            progress.done.store(true, Ordering::Relaxed);
+            progress.end();
         }
         polled
     }

@@ -86,6 +86,8 @@ pub(crate) struct RequestData {
     pub(crate) params: BTreeMap<String, String>,
     pub(crate) headers: Vec<Field>,
     pub(crate) body: Vec<u8>,
+    /// During the hooks of a plugin that has not said that it needs the body.
+    pub(crate) is_body_withheld: bool,
     pub(crate) attributes: BTreeMap<String, String>,
     /// What `set_target` has set.
     pub(crate) target: Option<String>,
@@ -186,10 +188,17 @@ impl Request {
         remove_lookalikes(&mut self.0.borrow_mut().headers, name);
         remove(&mut self.0.borrow_mut().headers, name)
     }
+    pub(crate) fn withhold_body(&self, withheld: bool) {
+        self.0.borrow_mut().is_body_withheld = withheld;
+    }
     pub(crate) fn body(&self) -> Result<Vec<u8>, BodyError> {
-        Ok(self.0.borrow().body.clone())
+        let data = self.0.borrow();
+        if data.is_body_withheld { Err(BodyError::NotGranted) } else { Ok(data.body.clone()) }
     }
     pub(crate) fn set_body(&self, body: &[u8]) -> Result<(), Refused> {
+        if self.0.borrow().is_body_withheld {
+            return Err(not_granted_body());
+        }
         self.check_unsent("the body")?;
         self.0.borrow_mut().body = body.to_vec();
         Ok(())
@@ -215,6 +224,8 @@ struct ResponseData {
     status: u16,
     headers: Vec<Field>,
     body: Vec<u8>,
+    /// As [`RequestData::is_body_withheld`].
+    is_body_withheld: bool,
 }
 
 impl Response {
@@ -247,13 +258,24 @@ impl Response {
     pub(crate) fn remove_header(&self, name: &str) -> Result<(), Refused> {
         remove(&mut self.0.borrow_mut().headers, name)
     }
+    pub(crate) fn withhold_body(&self, withheld: bool) {
+        self.0.borrow_mut().is_body_withheld = withheld;
+    }
     pub(crate) fn body(&self) -> Result<Vec<u8>, BodyError> {
-        Ok(self.0.borrow().body.clone())
+        let data = self.0.borrow();
+        if data.is_body_withheld { Err(BodyError::NotGranted) } else { Ok(data.body.clone()) }
     }
     pub(crate) fn set_body(&self, body: &[u8]) -> Result<(), Refused> {
+        if self.0.borrow().is_body_withheld {
+            return Err(not_granted_body());
+        }
         self.0.borrow_mut().body = body.to_vec();
         Ok(())
     }
+}
+
+fn not_granted_body() -> Refused {
+    Refused { what: "the body".to_owned(), reason: Reason::NotGranted }
 }
 
 fn lines(fields: &[Field], name: Option<&str>) -> Vec<Field> {

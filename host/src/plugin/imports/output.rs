@@ -68,7 +68,8 @@ impl Lines {
         if let Some(panic) = self.panic.take()
             && self.output.settings.may_log_panic()
         {
-            self.log(&panic);
+            let Output { settings, stream } = &self.output;
+            tracing::warn!(target: "plugin", plugin = settings.name, stream, "{panic}");
         }
     }
 

@@ -1,0 +1,64 @@
+//! How far a body has come, for those who time or count the exchange while somebody else reads it.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::clock::Coarse;
+
+/// How far a body on its way up has come; outlives the body.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    bytes: AtomicU64,
+    last: AtomicU64,
+    done: AtomicBool,
+    /// Somebody waits for the client's next piece.
+    awaited: AtomicBool,
+}
+
+impl Progress {
+    /// Of a body that begins now.
+    pub(super) fn begin() -> Self {
+        let progress = Self::default();
+        progress.moved();
+        progress
+    }
+
+    pub(super) fn moved(&self) {
+        self.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
+    }
+
+    /// Counts bytes that have come, and gives all so far.
+    pub(super) fn count(&self, bytes: u64) -> u64 {
+        self.moved();
+        self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    pub(super) fn set_awaited(&self, awaited: bool) {
+        self.awaited.store(awaited, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes that came from the client so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the last byte came; `None` while the body has not ended.
+    pub(crate) fn since_end(&self) -> Option<Duration> {
+        self.done.load(Ordering::Relaxed).then(|| self.since_last())
+    }
+
+    /// For how long nobody has asked for more than has come.
+    pub(crate) fn untouched(&self) -> Duration {
+        if self.awaited.load(Ordering::Relaxed) { Duration::ZERO } else { self.since_last() }
+    }
+
+    fn since_last(&self) -> Duration {
+        Coarse::from_millis(self.last.load(Ordering::Relaxed)).elapsed()
+    }
+}

@@ -1,0 +1,90 @@
+//! What an upstream sends: timed, and the end of its connection's lease.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{Body, BodyError, Deadline, Idle};
+use crate::{forwarding, upstream::Lease};
+
+/// What an upstream sends. Its connection goes back to the pool after a good end.
+pub(crate) struct UpstreamBody {
+    incoming: Incoming,
+    idle: Idle,
+    deadline: Option<Deadline>,
+    lease: Option<Lease>,
+}
+
+impl Body {
+    pub(crate) fn upstream(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
+        let (idle, lease) = (Idle::new(idle), Some(lease));
+        let mut body = UpstreamBody { incoming, idle, deadline: None, lease };
+        if body.incoming.is_end_stream() {
+            body.give_back();
+            return Self::Empty;
+        }
+        Self::Upstream(Box::new(body))
+    }
+}
+
+impl UpstreamBody {
+    pub(super) fn set_deadline(&mut self, at: Instant, limit: Duration) {
+        self.deadline = Some(Deadline::new(at, limit));
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            if let Some(deadline) = &mut self.deadline
+                && deadline.poll(cx).is_ready()
+            {
+                let limit = deadline.limit;
+                return Poll::Ready(Some(Err(BodyError::Deadline { limit })));
+            }
+            ready!(self.idle.poll(cx));
+            return Poll::Ready(Some(Err(BodyError::UpstreamIdle { limit: self.idle.limit })));
+        };
+        self.idle.moved();
+        Poll::Ready(match frame {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    forwarding::strip_trailers(trailers);
+                }
+                if self.incoming.is_end_stream() {
+                    self.give_back();
+                } else if let Some(deadline) = self.deadline.as_ref().filter(|at| at.is_over()) {
+                    // An upstream that always has more would never be waited for.
+                    return Poll::Ready(Some(Err(BodyError::Deadline { limit: deadline.limit })));
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => Some(Err(BodyError::of_upstream(&error))),
+            None => {
+                self.give_back();
+                None
+            }
+        })
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
