@@ -20,6 +20,8 @@ pub(crate) enum Error {
     UriTooLong { limit: usize },
     #[error("the request has more than {limit} header fields")]
     TooManyHeaders { limit: usize },
+    #[error("the request head has more than {limit} bytes")]
+    HeadTooLarge { limit: usize },
     #[error("no route serves the request")]
     RouteNotFound,
     /// The route has no end of its own, and no plugin has answered.

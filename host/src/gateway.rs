@@ -150,6 +150,12 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
     if request.headers().len() > limits.max_headers {
         return Err(Error::TooManyHeaders { limit: limits.max_headers });
     }
+    // The library bounds heads of HTTP/1.1 as they come.
+    if request.version() == http::Version::HTTP_2
+        && forwarding::list_size(request.headers()) > limits.max_header_bytes
+    {
+        return Err(Error::HeadTooLarge { limit: limits.max_header_bytes });
+    }
     forwarding::check_framing(request.headers())?;
     forwarding::settle_host(request)?;
     if let Some(limit) = limits.max_request_body

@@ -119,7 +119,7 @@ fn classify(error: &Error) -> Kind {
     match error {
         Error::BadRequest(_) => BAD_REQUEST,
         Error::UriTooLong { .. } => URI_TOO_LONG,
-        Error::TooManyHeaders { .. } => HEADER_TOO_LARGE,
+        Error::TooManyHeaders { .. } | Error::HeadTooLarge { .. } => HEADER_TOO_LARGE,
         Error::RouteNotFound | Error::NotAnswered => {
             kind(StatusCode::NOT_FOUND, "route-not-found", "Nothing is served here")
         }
@@ -179,7 +179,9 @@ fn detail(error: &Error) -> Option<String> {
     match error {
         Error::BadRequest(reason) => Some((*reason).to_owned()),
         Error::TooManyHeaders { limit } => Some(format!("at most {limit} fields")),
-        Error::UriTooLong { limit } => Some(format!("at most {limit} bytes")),
+        Error::UriTooLong { limit } | Error::HeadTooLarge { limit } => {
+            Some(format!("at most {limit} bytes"))
+        }
         Error::BodyTooLarge { limit } => Some(format!("at most {limit} bytes")),
         _ => None,
     }

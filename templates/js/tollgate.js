@@ -30,10 +30,10 @@ export function plugin({ name, version, summary, schema, needs = [], configure =
   return {
     describe: () => ({ name, version, summary, configSchema: JSON.stringify(schema), needs: needs.map((tag) => ({ tag })) }),
     configure: guarded((config) => (configure(JSON.parse(config)), phases)),
-    onRequest: guarded((request) => hooks.onRequest(request) ?? next()),
-    onRequestChunk: guarded((request, chunk, last) => hooks.onRequestChunk(request, chunk, last)),
+    onRequest: guarded((request) => verdict(hooks.onRequest(request) ?? next())),
+    onRequestChunk: guarded((request, chunk, last) => bytes('onRequestChunk', hooks.onRequestChunk(request, chunk, last))),
     onResponse: guarded((request, response) => void hooks.onResponse(request, response)),
-    onResponseChunk: guarded((request, chunk, last) => hooks.onResponseChunk(request, chunk, last)),
+    onResponseChunk: guarded((request, chunk, last) => bytes('onResponseChunk', hooks.onResponseChunk(request, chunk, last))),
     onFinish: (request, outcome) => finish(() => hooks.onFinish(request, outcome)),
   };
 }
@@ -58,6 +58,33 @@ export function problem(request, status, slug, title, headers = {}) {
   const body = { type: PROBLEMS + slug, title, status, request_id: request.id() };
   response.setBody(new TextEncoder().encode(JSON.stringify(body)));
   return respond(response);
+}
+
+/** What is of another kind would end the instance, with words of the bindings. */
+function verdict(returned) {
+  if (returned.tag !== 'next' && !(returned.tag === 'respond' && returned.val instanceof Response)) {
+    throw `onRequest has to return nothing, next(), respond(response) or problem(..), not ${kind(returned)}`;
+  }
+  return returned;
+}
+
+function bytes(hook, returned) {
+  if (!(returned instanceof Uint8Array)) {
+    throw `${hook} has to return a Uint8Array, not ${kind(returned)}`;
+  }
+  return returned;
+}
+
+function kind(value) {
+  if (value instanceof Promise) {
+    return 'a Promise: hooks are not async, and what waits looks like a plain call';
+  }
+  if (value === null || typeof value !== 'object') {
+    return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value);
+  }
+  // The bindings call resources `import_types_0_1_0$Response`.
+  const name = (value.constructor ?? Object).name.replace(/^.*\$/, '');
+  return name === 'Object' ? `an object with ${Object.keys(value).join(', ') || 'nothing'}` : `a ${name}`;
 }
 
 /** An exception would end the instance, without its text: only a string is the world's `err`. */

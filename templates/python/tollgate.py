@@ -1,6 +1,7 @@
 """What each plugin in Python shares: hooks that are left out, phases from those that are there,
 exceptions as errors with their place, and problem responses."""
 
+import inspect
 import json
 import re
 import traceback
@@ -87,16 +88,16 @@ def export(kind: type[Plugin]) -> type[exports.Filter]:
             return phases(kind)
 
         def on_request(self, request: Request) -> world.Verdict:
-            return guarded(plugin.on_request, request) or world.Verdict_Next()
+            return verdict(guarded(plugin.on_request, request))
 
         def on_request_chunk(self, request: Request, chunk: bytes, last: bool) -> bytes:
-            return guarded(plugin.on_request_chunk, request, chunk, last)
+            return octets("on_request_chunk", guarded(plugin.on_request_chunk, request, chunk, last))
 
         def on_response(self, request: Request, response: Response) -> None:
             guarded(plugin.on_response, request, response)
 
         def on_response_chunk(self, request: Request, chunk: bytes, last: bool) -> bytes:
-            return guarded(plugin.on_response_chunk, request, chunk, last)
+            return octets("on_response_chunk", guarded(plugin.on_response_chunk, request, chunk, last))
 
         def on_finish(self, request: Request, outcome: world.Outcome) -> None:
             # `on-finish` has no way to fail.
@@ -117,6 +118,27 @@ def phases(kind: type[Plugin]) -> world.Phases:
         if getattr(kind, hook) is not getattr(Plugin, hook):
             wanted |= phase
     return wanted
+
+
+def verdict(returned: Any) -> world.Verdict:
+    """What is of another kind would end the instance, with words of the bindings."""
+    if returned is None:
+        return world.Verdict_Next()
+    if not isinstance(returned, (world.Verdict_Next, world.Verdict_Respond)):
+        raise Err(f"on_request has to return None, respond(response) or problem(..), not {kind(returned)}")
+    return returned
+
+
+def octets(hook: str, returned: Any) -> bytes:
+    if not isinstance(returned, (bytes, bytearray)):
+        raise Err(f"{hook} has to return bytes, not {kind(returned)}")
+    return bytes(returned)
+
+
+def kind(value: Any) -> str:
+    if inspect.iscoroutine(value):
+        return "a coroutine: hooks are not async, and what waits looks like a plain call"
+    return f"{type(value).__name__}: {str(value)[:80]}"
 
 
 def guarded(hook: Any, *parameters: Any) -> Any:

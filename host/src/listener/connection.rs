@@ -178,12 +178,18 @@ fn builder(limits: &Limits, half_close: bool, detected: &Detected) -> auto::Buil
         .max_pending_accept_reset_streams(limits.http2_max_reset_streams)
         .initial_stream_window_size(limits.http2_initial_window)
         .initial_connection_window_size(limits.http2_initial_window)
-        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
+        .max_header_list_size(told_by_the_library(limits.max_header_bytes));
     match detected {
         Detected::ByPreface => builder,
         Detected::Http1 => builder.http1_only(),
         Detected::Http2 => builder.http2_only(),
     }
+}
+
+/// Heads above this get a 431 of the HTTP/2 library, which has no body and is in no log. What is
+/// between it and the limit is refused as other requests are; see `gateway::admit`.
+fn told_by_the_library(max_header_bytes: usize) -> u32 {
+    u32::try_from(max_header_bytes).unwrap_or(u32::MAX).saturating_mul(2)
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;

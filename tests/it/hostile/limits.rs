@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tollgate_tests::{
     Gateway, Recorder,
+    client::request,
     raw::status,
     recorder::{
         Act::{Head, Send},
@@ -40,6 +41,24 @@ async fn a_flood_of_fields_is_a_431_problem() {
     assert_eq!(upstream.all(), "");
     let reply = gateway.raw_exchange(with(&"x-a: 1\r\n".repeat(98))).await;
     assert_eq!(status(&reply), 200, "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_large_head_over_http2_is_a_431_problem_in_the_log() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "telemetry: { access_log: {} }").await;
+    let mut connection = gateway.connect_http2().await;
+    let filler = "1".repeat(40 << 10);
+    let fits = connection.send(request("GET", "/fits", &[("x-a", &filler)], "")).await;
+    assert_eq!(fits.status, 200);
+    let more = [("x-a", filler.as_str()), ("x-b", &filler)];
+    let refused = connection.send(request("GET", "/refused", &more, "")).await;
+    assert_eq!(refused.status, 431);
+    assert!(refused.text().contains("/header-too-large\""), "{}", refused.text());
+    wait::until("a line", async || gateway.output().contains("\"status\":431").then_some(())).await;
+    assert!(!upstream.all().contains("/refused"));
+    drop(connection);
     gateway.stop().await;
 }
 
