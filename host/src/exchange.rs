@@ -32,7 +32,7 @@ use crate::{
     plugin::{Service, Suspended, Trial},
     problem,
     router::Params,
-    upstream::Upstream,
+    upstream::{Joined, Upstream},
 };
 
 pub(crate) use self::{
@@ -47,7 +47,7 @@ const CHAIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// a hook gets the box for the length of its call.
 ///
 /// However it ends, it ends once: one that is dropped before [`Self::finish`] was given up by its
-/// client.
+/// client, or by the gateway at the end of a drain.
 pub(crate) struct Exchange {
     /// `Some` until the end.
     state: Option<Box<State>>,
@@ -102,6 +102,8 @@ pub(crate) struct State {
     pub(crate) answered_by: Option<Arc<str>>,
     /// Why the gateway answered.
     pub(crate) error: Option<Error>,
+    /// The tunnel that it goes on in after its response.
+    pub(crate) tunnel: Option<Joined>,
     ended: bool,
 }
 
@@ -148,6 +150,7 @@ impl Exchange {
             response: None,
             answered_by: None,
             error: None,
+            tunnel: None,
             ended: false,
         });
         Self { state: Some(state) }
@@ -181,6 +184,7 @@ impl Exchange {
             response: None,
             answered_by: self.answered_by.clone(),
             error: None,
+            tunnel: None,
             ended: true,
         };
         Self { state: Some(Box::new(state)) }

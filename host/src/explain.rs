@@ -3,9 +3,9 @@
 mod action;
 mod reasons;
 
-use std::fmt::Write;
+use std::{fmt::Write, net::SocketAddr};
 
-use http::{HeaderMap, Method, Uri, header::HOST};
+use http::{HeaderMap, Method, Uri, header::HOST, uri::Scheme};
 
 use crate::{
     config::{Config, Isolation, OnError, Route, Use, UseLimits, shown_match, written_size},
@@ -52,6 +52,10 @@ pub fn explain(
         line(&mut text, "answer", "204, with the methods that routes may serve");
         return Ok(text);
     }
+    if let Some((listener, status)) = redirecting(config, &uri) {
+        let answer = format!("{status} of {listener} sends it to https before any route");
+        line(&mut text, "listener", &answer);
+    }
     if path != uri.path() {
         line(&mut text, "normalised", &format!("from {}", uri.path()));
     }
@@ -71,6 +75,16 @@ pub fn explain(
     };
     tell_others(&mut text, config, taken, &head);
     Ok(text)
+}
+
+/// The listener at the URL's port that redirects, with the status.
+fn redirecting(config: &Config, uri: &Uri) -> Option<(SocketAddr, u16)> {
+    if uri.scheme() != Some(&Scheme::HTTP) {
+        return None;
+    }
+    let port = uri.port_u16().unwrap_or(80);
+    let listener = config.listeners.iter().find(|listener| listener.address.port() == port)?;
+    Some((listener.address, listener.redirect_to_https?.status.as_u16()))
 }
 
 fn request_line(head: &Head<'_>) -> String {

@@ -301,13 +301,17 @@ pub(crate) fn identify(headers: &mut HeaderMap, exchange: &HeaderMap) {
     }
 }
 
-/// Every `x-forwarded-*` field, `forwarded` and `x-real-ip`: upstreams believe them.
+/// Every `x-forwarded-*` field, `forwarded` and `x-real-ip`, and other spellings of `x-request-id`:
+/// upstreams believe them.
 fn remove_claims(headers: &mut HeaderMap) {
     let claims = |name: &HeaderName| {
         let name = name.as_str();
         match name.as_bytes().first() {
             // To CGI and its heirs `x_real_ip` is the same variable.
-            Some(b'x') if name.contains('_') => is_claim(&name.replace('_', "-")),
+            Some(b'x') if name.contains('_') => {
+                let name = name.replace('_', "-");
+                is_claim(&name) || name == X_REQUEST_ID.as_str()
+            }
             _ => is_claim(name),
         }
     };

@@ -10,7 +10,7 @@ mod response;
 use std::{borrow::Cow, sync::Arc};
 
 use arc_swap::ArcSwap;
-use http::{Method, Request, Response, header::HOST};
+use http::{Method, Request, Response, header::HOST, uri::Scheme};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -150,14 +150,14 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
     if request.headers().len() > limits.max_headers {
         return Err(Error::TooManyHeaders { limit: limits.max_headers });
     }
+    forwarding::check_framing(request.headers())?;
+    forwarding::settle_host(request)?;
     // The library bounds heads of HTTP/1.1 as they come.
     if request.version() == http::Version::HTTP_2
         && forwarding::list_size(request.headers()) > limits.max_header_bytes
     {
         return Err(Error::HeadTooLarge { limit: limits.max_header_bytes });
     }
-    forwarding::check_framing(request.headers())?;
-    forwarding::settle_host(request)?;
     if let Some(limit) = limits.max_request_body
         && request.body().size_hint().lower() > limit
     {
@@ -182,6 +182,9 @@ pub(crate) fn admit_target(method: &Method, uri: &http::Uri, limits: &Limits) ->
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     if target.len() > limits.max_uri_bytes {
         return Err(Error::UriTooLong { limit: limits.max_uri_bytes });
+    }
+    if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+        return Err(Error::BadRequest("the target's scheme is not http or https"));
     }
     if !uri.path().starts_with('/') && !is_server_wide(method, uri) {
         return Err(Error::BadRequest("the target is not a path"));

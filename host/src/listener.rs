@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use self::connection::Arrival;
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, worker};
 
 pub(crate) use self::{
     client::{Certificate, Client, ClientTls},
@@ -131,6 +131,7 @@ impl Listener {
         let until = (*self.stop.borrow()).unwrap_or_else(Instant::now);
         let ended = async { while connections.join_next().await.is_some() {} };
         if timeout_at(until.into(), ended).await.is_err() {
+            worker::begin_to_cut();
             tracing::warn!(
                 open = connections.len(),
                 "closing connections that did not finish in time"

@@ -156,6 +156,7 @@ fn upstream(error: &UpstreamError) -> Kind {
         | UpstreamError::Closed { .. }
         | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
+        | UpstreamError::TransferCoding { .. }
         | UpstreamError::UnaskedUpgrade => kind(
             StatusCode::BAD_GATEWAY,
             "upstream-protocol",

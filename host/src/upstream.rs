@@ -38,7 +38,7 @@ pub(crate) use self::{
     pool::Lease,
     resolve::Resolver,
     send::{Answer, Patience},
-    tunnel::Tunnel,
+    tunnel::{Joined, Tunnel, pass_on},
 };
 
 /// The endpoints of one `upstreams` entry. It lives on over reloads that do not change it, and
@@ -92,6 +92,9 @@ pub(crate) enum UpstreamError {
     HeadTooLarge { address: SocketAddr, limit: usize },
     #[error("{address} did not answer as HTTP asks")]
     Protocol { address: SocketAddr, source: hyper::Error },
+    /// A body that would go on as if it had no such coding.
+    #[error("{address} answered in a transfer coding other than chunked")]
+    TransferCoding { address: SocketAddr },
     #[error("it switched to another protocol unasked")]
     UnaskedUpgrade,
 }

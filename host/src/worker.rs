@@ -13,6 +13,9 @@ thread_local! {
 
     /// What goes on after its connection: tunnels, `on-finish` hooks.
     static AFTER: TaskTracker = TaskTracker::new();
+
+    /// The time to drain is over on this thread.
+    static CUTS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Makes this thread the owner of shard `index`.
@@ -32,8 +35,18 @@ pub(crate) async fn finish(deadline: Instant) {
     let after = AFTER.with(TaskTracker::clone);
     after.close();
     if timeout_at(deadline.into(), after.wait()).await.is_err() {
+        begin_to_cut();
         tracing::warn!(open = after.len(), "closing tunnels that did not finish in time");
     }
+}
+
+/// The drain's time is over: what this worker still serves ends by the gateway, not by its client.
+pub(crate) fn begin_to_cut() {
+    CUTS.set(true);
+}
+
+pub(crate) fn cuts() -> bool {
+    CUTS.get()
 }
 
 /// A value for each worker. The lock of a worker's own value is free but while a scrape or a

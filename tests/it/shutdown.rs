@@ -126,13 +126,23 @@ async fn sigint_drains_as_well() {
 
 #[tokio::test]
 async fn a_drain_has_an_end() {
-    let (gateway, upstream, _release) = waiting("drain: 300ms").await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("access.log");
+    let more = format!(
+        "drain: 300ms\n        telemetry: {{ access_log: {{ path: \"{}\" }} }}",
+        log.display()
+    );
+    let (gateway, upstream, _release) = waiting(&more).await;
     let mut client = gateway.raw().await;
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     arrived(&upstream).await;
     gateway.signal(libc::SIGTERM);
     gateway.ended().await;
     client.rest().await;
+    // Its client was still there.
+    let line = std::fs::read_to_string(log).unwrap();
+    assert!(line.contains("\"status\":503"), "{line}");
+    assert!(line.contains("the gateway ended before it"), "{line}");
 }
 
 async fn unready(gateway: &Gateway) {

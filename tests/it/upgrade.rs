@@ -3,6 +3,7 @@
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::io::{copy, split};
 use tollgate_tests::{
     Gateway, RawClient, Upstream,
@@ -159,6 +160,49 @@ async fn an_upgrade_that_nobody_asked_for_is_a_502_problem() {
     ))
     .await;
     assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-protocol");
+    gateway.stop().await;
+}
+
+/// The line of the only exchange, as soon as there is one.
+async fn logged(gateway: &Gateway) -> Value {
+    wait::until("a line of the access log", async || {
+        let output = gateway.output();
+        output.lines().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            (line["status"] == 101).then_some(line)
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_exchange_that_becomes_a_tunnel_is_logged_at_its_end_with_what_passed() {
+    let upstream = Upstream::new(echo).await;
+    let gateway =
+        Gateway::start(&format!("telemetry: {{ access_log: {{}} }}\n{}", config(&upstream))).await;
+    let mut client = upgrade(&gateway).await;
+    check_echo(&mut client, "twelve bytes").await;
+    assert_eq!(gateway.get("/ws", &[]).await.text(), "plain");
+    wait::until("the later exchange", async || gateway.output().contains("200").then_some(()))
+        .await;
+    assert!(!gateway.output().contains("101"), "{}", gateway.output());
+    client.end().await;
+    assert_eq!(client.rest().await, "");
+    let line = logged(&gateway).await;
+    assert_eq!((&line["request_bytes"], &line["response_bytes"]), (&json!(12), &json!(12)));
+    assert_eq!(line["error"], Value::Null);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_tunnel_that_was_silent_too_long_is_logged_so() {
+    let upstream = Upstream::new(echo).await;
+    let more = "limits: { tunnel_idle: 1s }\ntelemetry: { access_log: {} }";
+    let gateway = Gateway::start(&format!("{more}\n{}", config(&upstream))).await;
+    let mut client = upgrade(&gateway).await;
+    assert_eq!(client.rest().await, "");
+    let line = logged(&gateway).await;
+    assert_eq!(line["error"], "neither side of the tunnel sent anything for 1s");
     gateway.stop().await;
 }
 

@@ -49,6 +49,12 @@ impl Authority {
         Certificate { pem: certificate.pem(), key: key.serialize_pem() }
     }
 
+    /// Its own certificate and key, as a server that is its own authority has them.
+    #[must_use]
+    pub fn itself(&self) -> Certificate {
+        Certificate { pem: self.pem(), key: self.issuer.key().serialize_pem() }
+    }
+
     /// Its own certificate, PEM.
     #[must_use]
     pub fn pem(&self) -> String {

@@ -34,8 +34,21 @@ impl Endpoints {
         };
         let Some(what) = wanted.what() else { return text(StatusCode::BAD_REQUEST, USAGE) };
         let purged = self.shared.cache.purge(wanted.plugin.as_deref(), what);
+        // One that has gone may have left responses.
+        if let Some(name) = wanted.plugin.as_deref().filter(|name| purged == 0 && !self.has(name)) {
+            let reason =
+                format!("no use of a plugin is called {name:?}, and it has no responses\n");
+            return text(StatusCode::NOT_FOUND, reason);
+        }
         tracing::info!(?what, plugin = wanted.plugin, purged, "responses were purged");
         json(StatusCode::OK, &serde_json::json!({ "purged": purged }))
+    }
+}
+
+impl Endpoints {
+    /// Whether a use of the present configuration has the name.
+    fn has(&self, name: &str) -> bool {
+        self.gateway.current().config.uses.iter().any(|plugin| plugin.name == name)
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Of a body that begins now.
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let progress = Self::default();
         progress.moved();
         progress
@@ -30,7 +30,7 @@ impl Progress {
     }
 
     /// Counts bytes that have come, and gives all so far.
-    pub(super) fn count(&self, bytes: u64) -> u64 {
+    pub(crate) fn count(&self, bytes: u64) -> u64 {
         self.moved();
         self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
     }

@@ -141,7 +141,7 @@ impl<'a> Spot<'a> {
     fn size<T: TryFrom<u64>>(&self, key: &str, size: Option<&SizeText>, default: T) -> T {
         let spot = self.key(key);
         let bytes = size.and_then(|size| match size {
-            SizeText::Bytes(bytes) => Some(*bytes),
+            SizeText::Bytes(bytes) => spot.keep(bytes.as_u64().ok_or(units::BadUnit::TooLarge)),
             SizeText::Text(text) => spot.keep(units::size(text)),
         });
         let given = bytes

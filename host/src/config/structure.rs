@@ -66,6 +66,7 @@ pub(super) fn read(faults: &Faults<'_>) -> File {
     let root = Pointer::default();
     let mut value = document.value(&root);
     retype(document, &VALIDATOR, &mut value);
+    whole_numbers(&mut value);
     for misfit in misfits(&SCHEMA, &VALIDATOR, &value, &root) {
         report(faults, &misfit);
         take_out(&mut value, &misfit);
@@ -153,6 +154,23 @@ fn report(faults: &Faults<'_>, misfit: &Misfit) {
             faults.push(at, unsupported::MESSAGE);
         }
         None => faults.push(at, message),
+    }
+}
+
+/// `1e3` is an integer to a schema, and to no type of one.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let exact = number.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0);
+            if number.is_f64()
+                && let Some(whole) = exact.and_then(|float| format!("{float}").parse::<u64>().ok())
+            {
+                *number = whole.into();
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(whole_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => (),
     }
 }
 

@@ -33,6 +33,7 @@ impl Exchange {
             response: None,
             answered_by: None,
             error: None,
+            tunnel: None,
             ended: true,
         };
         Self { state: Some(Box::new(state)) }

@@ -32,12 +32,28 @@ pub(crate) enum BrokenOff<'a> {
     By(&'a BodyError),
     /// The client left.
     ByClient,
+    /// The gateway ended before.
+    ByDrain,
+    /// A tunnel on which neither side sent anything for so long.
+    BySilence(Duration),
+}
+
+impl BrokenOff<'_> {
+    /// Where nobody said why: whoever waited for the rest is gone.
+    pub(crate) fn unsaid() -> Self {
+        if worker::cuts() { Self::ByDrain } else { Self::ByClient }
+    }
 }
 
 impl End<'_> {
-    /// The client left before it had a response.
+    /// There was no response before the client left or the gateway ended.
     pub(super) fn given_up() -> Self {
-        Self { status: CLIENT_GONE, bytes: 0, broken_off: Some(BrokenOff::ByClient) }
+        let broken_off = BrokenOff::unsaid();
+        let status = match broken_off {
+            BrokenOff::ByDrain => StatusCode::SERVICE_UNAVAILABLE,
+            _ => CLIENT_GONE,
+        };
+        Self { status, bytes: 0, broken_off: Some(broken_off) }
     }
 }
 
@@ -95,7 +111,10 @@ pub(crate) fn refused(
         route: "",
         upstream: None,
         subject: None,
-        error: Some("the request could not be read".into()),
+        error: Some(match status {
+            StatusCode::REQUEST_TIMEOUT => "the request head did not come in time".into(),
+            _ => "the request could not be read".into(),
+        }),
     });
 }
 
@@ -110,6 +129,10 @@ fn outcome(state: &State, duration: Duration, end: &End<'_>) -> Outcome {
             (Some(error), _) => Some(Chain(error).to_string()),
             (None, Some(BrokenOff::By(error))) => Some(error.to_string()),
             (None, Some(BrokenOff::ByClient)) => Some("the client left".into()),
+            (None, Some(BrokenOff::ByDrain)) => Some("the gateway ended before it".into()),
+            (None, Some(BrokenOff::BySilence(limit))) => {
+                Some(format!("neither side of the tunnel sent anything for {limit:?}"))
+            }
             (None, None) => None,
         },
     }

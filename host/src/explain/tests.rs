@@ -168,3 +168,21 @@ fn what_is_refused_before_any_route_is_told_as_the_gateway_refuses_it() {
         assert!(refused.contains(&format!("is answered with {status}")), "{refused}");
     }
 }
+
+#[test]
+fn a_listener_that_redirects_is_told_by_the_urls_port() {
+    let file = FILE.replace(
+        "[{ address: 127.0.0.1:0 }]",
+        "[{ address: \"127.0.0.1:8080\", redirect_to_https: true }, { address: \"127.0.0.1:80\" }]",
+    );
+    let config = crate::config::parse(&file, Path::new("t.yaml")).expect("a valid file");
+    let told = |url: &str| {
+        let text = explain(&config, &Method::GET, url, &HeaderMap::new()).expect("a text");
+        text.lines().find(|line| line.starts_with("listener")).map(str::to_owned)
+    };
+    let expected = "listener    308 of 127.0.0.1:8080 sends it to https before any route";
+    assert_eq!(told("http://a:8080/bills/1").as_deref(), Some(expected));
+    for url in ["http://a/bills/1", "https://a:8080/bills/1", "/bills/1"] {
+        assert_eq!(told(url), None, "{url}");
+    }
+}

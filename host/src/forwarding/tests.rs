@@ -157,6 +157,7 @@ fn what_a_stranger_says_of_itself_is_replaced() {
         ("x-real-ip", "1.2.3.4"),
         ("x_real_ip", "1.2.3.4"),
         ("x_forwarded-for", "1.2.3.4"),
+        ("x_request_id", "another"),
         ("forwarded", "for=1.2.3.4"),
         ("expect", "100-continue"),
     ];

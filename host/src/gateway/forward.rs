@@ -212,8 +212,8 @@ fn switch(exchange: &mut Exchange, upstream: &Upstream, answer: Answer, wishes: 
         let (name, source) = (upstream.name.to_string(), UpstreamError::UnaskedUpgrade);
         return exchange.fail_at(upstream, Error::Upstream { upstream: name, source });
     };
-    let (generation, client) = (Arc::clone(&exchange.generation), Arc::clone(&exchange.client));
-    tunnel.join(&mut response, generation, client);
+    let idle = exchange.generation.config.limits.tunnel_idle;
+    exchange.tunnel = Some(tunnel.join(&mut response, idle));
     lease.let_go();
     let protocol = response.headers().get(http::header::UPGRADE).cloned();
     let version = response.version();

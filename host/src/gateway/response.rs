@@ -14,6 +14,7 @@ use crate::{
     body::{Body, BodyError},
     exchange::{Bound, BrokenOff, End, Exchange},
     forwarding::{self, X_REQUEST_ID},
+    upstream,
 };
 
 /// A response body that keeps the exchange until its end.
@@ -75,7 +76,7 @@ impl HttpBody for ResponseBody {
 impl Drop for ResponseBody {
     fn drop(&mut self) {
         // The HTTP library does not ask a body that says it is at its end for more.
-        let broken_off = (!self.body.is_end_stream()).then_some(BrokenOff::ByClient);
+        let broken_off = (!self.body.is_end_stream()).then(BrokenOff::unsaid);
         self.finish(broken_off);
     }
 }
@@ -93,7 +94,7 @@ impl ResponseBody {
 
     /// Ends the exchange, once.
     fn finish(&mut self, broken_off: Option<BrokenOff<'_>>) {
-        if let Some(exchange) = self.exchange.take() {
+        if let Some(exchange) = self.exchange.take().and_then(upstream::pass_on) {
             exchange.finish(&End { status: self.status, bytes: self.bytes, broken_off });
         }
     }

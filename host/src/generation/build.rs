@@ -349,6 +349,7 @@ impl Builder {
         let wanted = config.telemetry.access_log.as_ref();
         if let Some(previous) = previous
             && previous.config.telemetry.access_log.as_ref() == wanted
+            && previous.access_log.as_ref().is_none_or(AccessLog::is_in_place)
         {
             return Ok(previous.access_log.clone());
         }

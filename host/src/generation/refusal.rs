@@ -15,8 +15,16 @@ const MAX_REASONS: usize = 20;
 pub(super) fn refusal(config: &Config, plugin: &config::Use, error: &HookError) -> Vec<Fault> {
     let name = &plugin.name;
     let HookError::Failed(text) = error else {
-        let reason = format!("plugin `{name}` refuses its configuration: {error}");
-        return vec![fault(config, &plugin.config_at, reason)];
+        let limit = limit(error).map(|key| plugin.at.key("limits").key(key));
+        return vec![match limit.filter(|at| config.document.has(at)) {
+            Some(at) => {
+                fault(config, &at, format!("plugin `{name}` cannot be configured: {error}"))
+            }
+            None => {
+                let reason = format!("plugin `{name}` refuses its configuration: {error}");
+                fault(config, &plugin.config_at, reason)
+            }
+        }];
     };
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut lines: Vec<_> = lines.take(MAX_REASONS).collect();
@@ -24,6 +32,15 @@ pub(super) fn refusal(config: &Config, plugin: &config::Use, error: &HookError) 
         lines.push("it does not say why");
     }
     lines.into_iter().map(|line| told(config, plugin, line)).collect()
+}
+
+/// The key of the limit that a plugin ran into, which the file may have set too low.
+fn limit(error: &HookError) -> Option<&'static str> {
+    match error {
+        HookError::MemoryExceeded(_) => Some("memory"),
+        HookError::TableExceeded(_) => Some("table"),
+        _ => None,
+    }
 }
 
 /// What a line says of one value needs no more words than what a schema says.

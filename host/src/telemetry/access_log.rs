@@ -3,8 +3,8 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write, stdout},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
-    path::Path,
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     thread,
 };
@@ -24,6 +24,16 @@ pub(crate) struct AccessLog {
     lines: SyncSender<Vec<u8>>,
     sample: f64,
     dropped: IntCounter,
+    /// The file; `None`: standard output.
+    file: Option<Opened>,
+}
+
+/// A file by its name, and by what it is.
+#[derive(Clone)]
+struct Opened {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 /// One exchange. The query is left out: it is where tokens and names of people end up.
@@ -53,13 +63,26 @@ impl AccessLog {
     ///
     /// The file cannot be opened for appending.
     pub(crate) fn open(config: &config::AccessLog, dropped: IntCounter) -> io::Result<Self> {
-        let out: Box<dyn Write + Send> = match &config.path {
-            None => Box::new(stdout()),
-            Some(path) => Box::new(append_to(path, true)?),
+        let (out, file): (Box<dyn Write + Send>, _) = match &config.path {
+            None => (Box::new(stdout()), None),
+            Some(path) => {
+                let file = append_to(path, true)?;
+                let metadata = file.metadata()?;
+                let (device, inode) = (metadata.dev(), metadata.ino());
+                (Box::new(file), Some(Opened { path: path.clone(), device, inode }))
+            }
         };
         let (lines, queue) = sync_channel(QUEUE);
         thread::Builder::new().name("access-log".into()).spawn(move || write(&queue, out))?;
-        Ok(Self { lines, sample: config.sample, dropped })
+        Ok(Self { lines, sample: config.sample, dropped, file })
+    }
+
+    /// Whether its name still is that of the file that is written: what rotates logs moves them away.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.file.as_ref().is_none_or(|file| {
+            let found = fs::metadata(&file.path);
+            found.is_ok_and(|found| (found.dev(), found.ino()) == (file.device, file.inode))
+        })
     }
 
     /// Whether the file could be opened; none is made.

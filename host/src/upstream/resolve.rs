@@ -20,6 +20,9 @@ const MAX_TTL: Duration = Duration::from_secs(300);
 /// After a look-up that failed.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// How often a name that does not resolve is told.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
 /// Names of one upstream that are looked up at one time.
 const AT_ONCE: usize = 16;
 
@@ -30,6 +33,13 @@ const FIRST_LOOKUP: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub(crate) struct Resolver {
     resolver: Option<Arc<TokioResolver>>,
+}
+
+/// What has been found for the endpoints of an upstream, in their order.
+struct Known {
+    addresses: Vec<Vec<SocketAddr>>,
+    /// When it was told that a name did not resolve; `None`: it does.
+    told: Vec<Option<Instant>>,
 }
 
 impl Resolver {
@@ -56,9 +66,10 @@ impl Resolver {
             let known = || previous.map(|previous| previous.addresses_of(endpoint));
             fixed(endpoint).or_else(known).unwrap_or_default()
         };
-        let mut known: Vec<_> = endpoints.iter().map(before).collect();
-        upstream.set_addresses(&known);
-        let next = if known.iter().all(|addresses| !addresses.is_empty()) {
+        let addresses: Vec<_> = endpoints.iter().map(before).collect();
+        upstream.set_addresses(&addresses);
+        let mut known = Known { told: vec![None; addresses.len()], addresses };
+        let next = if known.addresses.iter().all(|addresses| !addresses.is_empty()) {
             // Nothing to wait for; the look-ups follow at once.
             Instant::now()
         } else {
@@ -72,12 +83,7 @@ impl Resolver {
         tokio::spawn(async move { resolver.keep_fresh(upstream, known, next).await });
     }
 
-    async fn keep_fresh(
-        self,
-        upstream: Weak<Upstream>,
-        mut known: Vec<Vec<SocketAddr>>,
-        mut next: Instant,
-    ) {
+    async fn keep_fresh(self, upstream: Weak<Upstream>, mut known: Known, mut next: Instant) {
         loop {
             sleep_until(next.into()).await;
             let Some(upstream) = upstream.upgrade() else { return };
@@ -87,7 +93,7 @@ impl Resolver {
 
     /// Looks every name up, some at a time; each counts as soon as it is known. A name that fails
     /// keeps the addresses that it had.
-    async fn refresh(&self, upstream: &Upstream, known: &mut [Vec<SocketAddr>]) -> Instant {
+    async fn refresh(&self, upstream: &Upstream, known: &mut Known) -> Instant {
         let mut next = Instant::now() + MAX_TTL;
         let endpoints = &upstream.config.endpoints;
         let look_up = |index: usize| async move { (index, self.look_up(&endpoints[index]).await) };
@@ -96,19 +102,24 @@ impl Resolver {
             match found {
                 Ok((addresses, until)) => {
                     next = next.min(until);
-                    if known[index] != addresses {
-                        known[index] = addresses;
-                        upstream.set_addresses(known);
+                    known.told[index] = None;
+                    if known.addresses[index] != addresses {
+                        known.addresses[index] = addresses;
+                        upstream.set_addresses(&known.addresses);
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        upstream = &*upstream.name,
-                        host = endpoints[index].host,
-                        error,
-                        kept = known[index].len(),
-                        "a name did not resolve"
-                    );
+                    let told = &mut known.told[index];
+                    if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                        *told = Some(Instant::now());
+                        tracing::warn!(
+                            upstream = &*upstream.name,
+                            host = endpoints[index].host,
+                            error,
+                            kept = known.addresses[index].len(),
+                            "a name does not resolve; it is tried again every two seconds"
+                        );
+                    }
                     next = next.min(Instant::now() + RETRY);
                 }
             }
@@ -121,7 +132,15 @@ impl Resolver {
             return Ok((fixed, Instant::now() + MAX_TTL));
         }
         let resolver = self.resolver.as_ref().ok_or("the system has no resolver")?;
-        let found = resolver.lookup_ip(&endpoint.host).await.map_err(|error| error.to_string())?;
+        let found = resolver.lookup_ip(&endpoint.host).await.map_err(|error| {
+            // The library says which question had no answer, as its code has it.
+            let none = error.is_no_records_found();
+            if none {
+                "there is no such name, or it has no address".into()
+            } else {
+                error.to_string()
+            }
+        })?;
         let mut addresses: Vec<_> =
             found.iter().map(|ip| SocketAddr::new(ip, endpoint.port)).collect();
         // Answers come in any order; a stable one keeps the turns fair.

@@ -1,7 +1,7 @@
 //! One request to an upstream: a connection, the request, the response head, and what may be
 //! tried again.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use http::{
     HeaderValue, Request, Response, StatusCode, Uri, Version,
@@ -46,6 +46,33 @@ enum Failed {
     Sent(UpstreamError),
 }
 
+/// Endpoints that refused to connect.
+#[derive(Default)]
+struct Refusals {
+    addresses: Vec<SocketAddr>,
+    /// Of those before the last.
+    reasons: Vec<UpstreamError>,
+}
+
+impl Refusals {
+    /// The last error, with what the endpoints before it said: that may be what is wrong.
+    fn with(self, last: UpstreamError) -> UpstreamError {
+        let UpstreamError::Unreachable { address, source } = last else { return last };
+        let before = self.reasons.iter().filter_map(|error| match error {
+            UpstreamError::Unreachable { address, source } => {
+                Some(format!("; before that, no connection to {address}: {source}"))
+            }
+            _ => None,
+        });
+        let before: String = before.collect();
+        let source = match before.as_str() {
+            "" => source,
+            before => io::Error::new(source.kind(), format!("{source}{before}")),
+        };
+        UpstreamError::Unreachable { address, source }
+    }
+}
+
 impl Upstream {
     /// A plugin's own request.
     pub(crate) async fn call(
@@ -82,10 +109,10 @@ impl Upstream {
     ) -> Result<Answer, UpstreamError> {
         let started = Instant::now();
         let mut request = request;
-        let mut refused: Vec<SocketAddr> = Vec::new();
+        let mut refused = Refusals::default();
         let mut after = None;
         loop {
-            let target = self.pick(&refused).ok_or(UpstreamError::Unresolved)?;
+            let target = self.pick(&refused.addresses).ok_or(UpstreamError::Unresolved)?;
             let (connection, reused) = match target.take(after) {
                 Some(connection) => (connection, true),
                 // Boxed: it is large, and most requests need none.
@@ -93,10 +120,12 @@ impl Upstream {
                     Ok(obtained) => obtained,
                     Err(error @ UpstreamError::Full { .. }) => return Err(error),
                     Err(error) => {
-                        refused.push(target.address);
-                        if refused.len() >= MAX_REFUSALS || !self.has_other_than(&refused) {
-                            return Err(error);
+                        refused.addresses.push(target.address);
+                        let all = &refused.addresses;
+                        if all.len() >= MAX_REFUSALS || !self.has_other_than(all) {
+                            return Err(refused.with(error));
                         }
+                        refused.reasons.push(error);
                         continue;
                     }
                 },
@@ -107,6 +136,10 @@ impl Upstream {
             let sent = self.send_on(connection, request, &target, &patience).await;
             request = match (sent, copy) {
                 (Ok(answer), _) => {
+                    if forwarding::check_framing(answer.response.headers()).is_err() {
+                        let address = target.address;
+                        return Err(UpstreamError::TransferCoding { address });
+                    }
                     self.observe(answer.response.status(), started.elapsed());
                     return Ok(answer);
                 }

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -72,8 +72,24 @@ impl Tls {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
         };
-        self.connector.connect(name, stream).await
+        self.connector.connect(name, stream).await.map_err(in_plain_words)
     }
+}
+
+/// The library's word for it is `Other(OtherError(CaUsedAsEndEntity))`.
+fn in_plain_words(error: io::Error) -> io::Error {
+    let source = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(CertificateError::Other(why))) = source else {
+        return error;
+    };
+    if !format!("{why:?}").contains("CaUsedAsEndEntity") {
+        return error;
+    }
+    io::Error::new(
+        error.kind(),
+        "invalid peer certificate: it is one of an authority (CA:TRUE), which cannot stand for a \
+         server; sign the server's with it, or make it with basicConstraints=CA:FALSE",
+    )
 }
 
 /// Whose certificates will do.

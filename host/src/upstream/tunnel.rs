@@ -7,19 +7,28 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::{
     body::Incoming,
     upgrade::{OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes},
+    sync::oneshot,
+    time::timeout,
+};
 
-use crate::{clock::Coarse, generation::Generation, listener::Client, worker};
+use crate::{
+    body::Progress,
+    clock::Coarse,
+    exchange::{BrokenOff, End, Exchange},
+    worker,
+};
 
 /// Bytes in flight each way.
 const BUFFER: usize = 16 * 1024;
@@ -32,48 +41,98 @@ pub(crate) struct Tunnel {
     client: OnUpgrade,
 }
 
+/// A tunnel that waits for its exchange, which ends with it and not with the 101.
+pub(crate) struct Joined(oneshot::Sender<Exchange>);
+
 impl Tunnel {
     /// The upgrade that hyper has put into the request.
     pub(crate) fn of<B>(request: &mut Request<B>) -> Self {
         Self { client: hyper::upgrade::on(request) }
     }
 
-    /// Joins the two connections once the 101 is through. The tunnel keeps its generation (a
-    /// reload does not cut it) and its client's place among the connections that may be open.
-    pub(crate) fn join(
-        self,
-        response: &mut Response<Incoming>,
-        generation: Arc<Generation>,
-        connected: Arc<Client>,
-    ) {
+    /// Joins the two connections once the 101 is through. By its exchange the tunnel keeps its
+    /// generation (a reload does not cut it) and its client's place among the connections that may
+    /// be open. `idle`: for how long neither side may send.
+    pub(crate) fn join(self, response: &mut Response<Incoming>, idle: Option<Duration>) -> Joined {
         let upstream = hyper::upgrade::on(response);
         let client = self.client;
+        let (joined, exchange) = oneshot::channel();
         worker::spawn(async move {
-            let _connected = connected;
-            let idle = generation.config.limits.tunnel_idle;
             let both = async { tokio::try_join!(client, upstream) };
-            match tokio::time::timeout(UPGRADE_TIMEOUT, both).await {
-                Ok(Ok((client, upstream))) => pump(client, upstream, idle).await,
-                Ok(Err(error)) => tracing::debug!(%error, "an upgrade failed"),
-                Err(_) => tracing::debug!("an upgrade was never completed"),
+            // Whoever sends the exchange has gone first: the 101 is out.
+            let all = async { tokio::join!(both, exchange) };
+            match timeout(UPGRADE_TIMEOUT, all).await {
+                Ok((Ok((client, upstream)), Ok(exchange))) => {
+                    Open::new(exchange).pump(client, upstream, idle).await;
+                }
+                Ok((Err(error), _)) => tracing::debug!(%error, "an upgrade failed"),
+                Ok((_, Err(_))) | Err(_) => tracing::debug!("an upgrade was never completed"),
             }
         });
+        Joined(joined)
     }
 }
 
-/// `idle`: for how long neither side may send.
-async fn pump(client: Upgraded, upstream: Upgraded, idle: Option<Duration>) {
-    let last = Arc::new(AtomicU64::new(Coarse::now().as_millis()));
-    let mut client = Noticed { stream: TokioIo::new(client), last: Arc::clone(&last) };
-    let mut upstream = TokioIo::new(upstream);
-    let copying = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
-    tokio::select! {
-        copied = copying => {
-            if let Err(error) = copied {
-                tracing::debug!(%error, "a tunnel ended with an error");
+/// Gives an exchange whose response has gone out to its tunnel, or back where it has none.
+pub(crate) fn pass_on(mut exchange: Exchange) -> Option<Exchange> {
+    match exchange.tunnel.take() {
+        Some(Joined(tunnel)) => tunnel.send(exchange).err(),
+        None => Some(exchange),
+    }
+}
+
+/// A tunnel through which bytes pass. Its exchange ends with it, whatever ends it.
+struct Open {
+    /// `Some` until the end.
+    exchange: Option<Exchange>,
+    traffic: Arc<Traffic>,
+}
+
+/// What has passed.
+struct Traffic {
+    /// From the client.
+    up: Arc<Progress>,
+    down: AtomicU64,
+    /// When bytes last did, either way.
+    last: AtomicU64,
+}
+
+impl Open {
+    fn new(mut exchange: Exchange) -> Self {
+        let up = Arc::new(Progress::begin());
+        let last = AtomicU64::new(Coarse::now().as_millis());
+        exchange.progress = Some(Arc::clone(&up));
+        let traffic = Arc::new(Traffic { up, down: AtomicU64::new(0), last });
+        Self { exchange: Some(exchange), traffic }
+    }
+
+    async fn pump(mut self, client: Upgraded, upstream: Upgraded, idle: Option<Duration>) {
+        let traffic = Arc::clone(&self.traffic);
+        let mut client = Noticed { stream: TokioIo::new(client), traffic: Arc::clone(&traffic) };
+        let mut upstream = TokioIo::new(upstream);
+        let copying = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
+        tokio::select! {
+            copied = copying => {
+                if let Err(error) = copied {
+                    tracing::debug!(%error, "a tunnel ended with an error");
+                }
+                self.end(None);
             }
+            limit = silence(&traffic.last, idle) => self.end(Some(BrokenOff::BySilence(limit))),
         }
-        limit = silence(&last, idle) => tracing::debug!(?limit, "a tunnel was idle for too long"),
+    }
+
+    fn end(&mut self, broken_off: Option<BrokenOff<'_>>) {
+        if let Some(exchange) = self.exchange.take() {
+            let bytes = self.traffic.down.load(Relaxed);
+            exchange.finish(&End { status: StatusCode::SWITCHING_PROTOCOLS, bytes, broken_off });
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.end(Some(BrokenOff::unsaid()));
     }
 }
 
@@ -90,18 +149,15 @@ async fn silence(last: &AtomicU64, idle: Option<Duration>) -> Duration {
     }
 }
 
-/// The client's side of a tunnel, which all bytes pass; it notes when they last did.
+/// The client's side of a tunnel, which all bytes pass; it notes how many, and when they last did.
 struct Noticed<S> {
     stream: S,
-    last: Arc<AtomicU64>,
+    traffic: Arc<Traffic>,
 }
 
 impl<S> Noticed<S> {
-    fn note<T>(&self, polled: Poll<T>) -> Poll<T> {
-        if polled.is_ready() {
-            self.last.store(Coarse::now().as_millis(), Relaxed);
-        }
-        polled
+    fn note(&self) {
+        self.traffic.last.store(Coarse::now().as_millis(), Relaxed);
     }
 }
 
@@ -111,8 +167,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noticed<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.note(polled)
+        let before = buffer.filled().len();
+        let polled = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        self.note();
+        self.traffic.up.count((buffer.filled().len() - before) as u64);
+        Poll::Ready(polled)
     }
 }
 
@@ -122,8 +181,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noticed<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note(polled)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        self.note();
+        self.traffic.down.fetch_add(*written.as_ref().unwrap_or(&0) as u64, Relaxed);
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

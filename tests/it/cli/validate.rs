@@ -247,3 +247,16 @@ fn validate_makes_no_access_log() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(!here.path().join("access.log").exists());
 }
+
+#[test]
+fn a_limit_that_a_plugin_cannot_begin_with_is_told_where_the_limit_is() {
+    let config = VALID.replace(
+        "routes:",
+        "plugins: { p: { component: rate-limit, limits: { memory: 64KiB }, config: { limits: [{ limit: 5/s }] } } }\nroutes:",
+    );
+    let here = folder(&config);
+    let ran = validate(&here);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let expected = "plugins.p.limits.memory: plugin `p` cannot be configured: the instance wanted";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+}

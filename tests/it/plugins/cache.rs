@@ -361,7 +361,7 @@ async fn an_operator_purges_by_tag_key_or_all_of_it_with_the_token() {
     assert_eq!(purged("?tag=one", "").await, 1);
     assert_eq!(purged("?tag=one", "").await, 0);
     assert_eq!(purged("", r#"{ "key": "two" }"#).await, 1);
-    assert_eq!(purged("?all=true&plugin=other", "").await, 0);
+    assert_eq!(purge("?all=true&plugin=other", "", "Bearer secret").await.status, 404);
     assert_eq!(look(&gateway, "three").await, "hit m, answer 3");
     assert_eq!(purged("?all=true&plugin=a", "").await, 2);
     assert_eq!(look(&gateway, "three").await, "miss, miss");

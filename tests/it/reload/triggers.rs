@@ -192,3 +192,24 @@ async fn connections_of_clients_and_to_upstreams_outlive_reloads() {
     drop(connection);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn an_access_log_that_was_moved_away_is_opened_anew() {
+    let config = format!("telemetry: {{ access_log: {{ path: access.log }} }}\n{}", respond("one"));
+    let gateway = Gateway::start(&config).await;
+    let log = gateway.folder().join("access.log");
+    let lines = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    let written = async |path: &std::path::Path| {
+        wait::until("a line", async || (lines(path).lines().count() == 1).then_some(())).await;
+    };
+    gateway.get("/", &[]).await;
+    written(&log).await;
+    let rotated = gateway.folder().join("access.log.1");
+    std::fs::rename(&log, &rotated).unwrap();
+    gateway.signal(libc::SIGHUP);
+    gateway.generation_reaches(2).await;
+    gateway.get("/", &[]).await;
+    written(&log).await;
+    assert_eq!(lines(&rotated).lines().count(), 1);
+    gateway.stop().await;
+}

@@ -47,6 +47,17 @@ async fn an_upstream_is_spoken_to_over_tls_and_its_name_checked() {
 }
 
 #[tokio::test]
+async fn an_authority_in_the_place_of_a_server_is_told_in_plain_words() {
+    let authority = Authority::default();
+    let upstream = Upstream::text("here").await;
+    let more = "tls: { server_name: orders.test, ca: ca.pem }";
+    let gateway = before(&upstream, &authority.itself(), &[], &authority, more).await;
+    assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-unreachable");
+    gateway.logged(&["it is one of an authority (CA:TRUE)"]).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn an_upstream_of_another_authority_is_not_believed() {
     let (authority, other) = (Authority::default(), Authority::default());
     let certificate = other.server(&["orders.test"]);

@@ -88,7 +88,17 @@ fn check_forward(
         check_template(&spot, text, names)
     });
     let prefix = route.strip_prefix.as_deref();
-    let prefix = prefix.map(|prefix| check_prefix(&spot.key("strip_prefix"), prefix));
+    let path = route.r#match.as_ref().and_then(|matching| matching.path.as_deref());
+    let prefix = prefix.map(|prefix| {
+        let spot = spot.key("strip_prefix");
+        let prefix = check_prefix(&spot, prefix)?;
+        if template.is_none()
+            && let Some(path) = path.filter(|path| !may_begin_with(path, &prefix))
+        {
+            spot.fault(format!("is never there: the route's path is `{path}`"));
+        }
+        Some(prefix)
+    });
     let path = match (template, prefix) {
         (Some(template), _) => PathRewrite::Replace(template?),
         (None, Some(prefix)) => PathRewrite::StripPrefix(prefix?),
@@ -99,6 +109,19 @@ fn check_forward(
         None => None,
     };
     Some(Action::Forward(Forward { upstream: upstream.to_owned(), path, host }))
+}
+
+/// Whether a path that a pattern takes may have the prefix.
+fn may_begin_with(pattern: &str, prefix: &str) -> bool {
+    let mut segments = pattern.split('/');
+    for wanted in prefix.split('/') {
+        match segments.next() {
+            Some(segment) if segment.starts_with("{*") => return true,
+            Some(segment) if segment == wanted || segment.contains('{') => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 fn check_redirect(
@@ -120,11 +143,13 @@ fn check_respond(spot: &Spot<'_>, file: &RespondFile) -> Option<Action> {
         .entries(file.headers.as_ref())
         .filter_map(|(spot, name, value)| check_field(&spot, name, value))
         .collect();
-    Some(Action::Respond {
-        status: StatusCode::from_u16(file.status.unwrap_or(200)).ok()?,
-        headers,
-        body: file.body.clone().unwrap_or_default(),
-    })
+    let status = StatusCode::from_u16(file.status.unwrap_or(200)).ok()?;
+    // RFC 9110 §6.4.1.
+    let has_none = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if has_none && file.body.as_deref().is_some_and(|body| !body.is_empty()) {
+        spot.key("body").fault(format!("a response with the status {} has none", status.as_u16()));
+    }
+    Some(Action::Respond { status, headers, body: file.body.clone().unwrap_or_default() })
 }
 
 fn check_field(spot: &Spot<'_>, name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {

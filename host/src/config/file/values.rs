@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::Number;
 
 use crate::config::units::{DURATION, PERCENT, SIZE};
 
@@ -18,7 +19,7 @@ pub(in crate::config) struct DurationOrNone(pub(in crate::config) DurationText);
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(in crate::config) enum SizeText {
-    Bytes(u64),
+    Bytes(Number),
     Text(String),
 }
 

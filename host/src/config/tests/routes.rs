@@ -33,6 +33,31 @@ fn a_route_has_one_end_and_only_what_goes_with_it() {
 }
 
 #[test]
+fn what_a_route_can_never_do_is_a_fault() {
+    check_ok(&with_routes(
+        "routes:
+  - { match: { path: \"/a/b\" }, upstream: bills, strip_prefix: /a }
+  - { match: { path: \"/{x}/c\" }, upstream: bills, strip_prefix: /a/c }
+  - { match: { path: \"/d/{*rest}\" }, upstream: bills, strip_prefix: /d/e/f }
+",
+    ));
+    check_faults(
+        &with_routes(
+            "routes:
+  - { match: { path: \"/a/b\" }, upstream: bills, strip_prefix: /z }
+  - { match: { path: \"/a\" }, upstream: bills, strip_prefix: /a/b }
+  - { match: { path: \"/c\" }, respond: { status: 204, body: text } }
+",
+        ),
+        &[
+            "tollgate.yaml:6:63: routes[0].strip_prefix: is never there: the route's path is `/a/b`",
+            "tollgate.yaml:7:61: routes[1].strip_prefix: is never there: the route's path is `/a`",
+            "tollgate.yaml:8:60: routes[2].respond.body: a response with the status 204 has none",
+        ],
+    );
+}
+
+#[test]
 fn routes_between_which_nothing_decides_are_refused_at_the_later_one() {
     check_faults(
         &with_routes(

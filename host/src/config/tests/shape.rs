@@ -199,6 +199,31 @@ fn duplicate_keys_and_broken_yaml_are_faults_with_a_place() {
 }
 
 #[test]
+fn numbers_are_whole_however_they_are_written_and_told_by_place_where_they_are_too_large() {
+    let limits = check_ok(
+        "listeners: [{ address: 127.0.0.1:0 }]
+limits: { max_uri_bytes: 1e3, max_headers: 2e2, max_header_bytes: 1e5 }
+",
+    )
+    .limits;
+    assert_eq!((limits.max_uri_bytes, limits.max_headers), (1000, 200));
+    assert_eq!(limits.max_header_bytes, 100_000);
+    check_faults(
+        &with_routes(
+            "limits: { max_uri_bytes: 99999999999999999999, max_headers: 99999999999999999999, keepalive_idle: 0s }
+cache: { max_bytes: 1e30 }
+",
+        ),
+        &[
+            "tollgate.yaml:5:26: limits.max_uri_bytes: is too large",
+            "tollgate.yaml:5:61: limits.max_headers: must be at most 32768",
+            "tollgate.yaml:5:99: limits.keepalive_idle: must be more than 0",
+            "tollgate.yaml:6:21: cache.max_bytes: is too large",
+        ],
+    );
+}
+
+#[test]
 fn braces_inside_of_braces_are_explained() {
     for line in ["a: { path: /orders/{id} }", "a: { token: ${TOKEN} }"] {
         let fault = &parse(line, Path::new("t.yaml")).expect_err("no YAML")[0].to_string();

@@ -154,6 +154,7 @@ fn call_error(error: &UpstreamError) -> CallError {
         | UpstreamError::Closed { .. }
         | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
+        | UpstreamError::TransferCoding { .. }
         | UpstreamError::UnaskedUpgrade => CallError::Protocol(text),
     }
 }

@@ -181,6 +181,7 @@ fn told(error: &UpstreamError) -> Error {
             Error::HttpResponseHeaderSectionSize(u32::try_from(*limit).ok())
         }
         UpstreamError::Protocol { .. } => Error::HttpProtocolError,
+        UpstreamError::TransferCoding { .. } => Error::HttpResponseTransferCoding(None),
         UpstreamError::UnaskedUpgrade => Error::HttpUpgradeFailed,
     }
 }
