@@ -67,7 +67,16 @@ pub(crate) fn raw(status: StatusCode) -> (Bytes, usize) {
         StatusCode::REQUEST_TIMEOUT => REQUEST_TIMEOUT,
         _ => BAD_REQUEST,
     };
-    let body = json(&kind, None, "");
+    message(&kind, None)
+}
+
+/// The same for a request in cleartext where TLS is spoken.
+pub(crate) fn cleartext() -> (Bytes, usize) {
+    message(&BAD_REQUEST, Some("this port speaks TLS: use https".to_owned()))
+}
+
+fn message(kind: &Kind, detail: Option<String>) -> (Bytes, usize) {
+    let body = json(kind, detail, "");
     let head = format!(
         "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\r\n",
         kind.status,

@@ -202,7 +202,9 @@ async fn bytes_that_are_not_tls_end_their_own_connection_only() {
     let certificate = authority.server(&["gateway.test"]);
     let gateway = setup(&[("a", &certificate)], "").start().await;
     let reply = gateway.raw_exchange("GET / HTTP/1.1\r\nhost: gateway.test\r\n\r\n").await;
-    assert!(!reply.contains("200"), "{reply}");
+    assert!(reply.starts_with("HTTP/1.1 400 "), "{reply}");
+    assert!(reply.contains("this port speaks TLS"), "{reply}");
+    assert!(!gateway.raw_exchange("\x01 no HTTP either").await.contains("HTTP"));
     seen(Dial::new(&authority, "gateway.test").http1(gateway.address()).await).await;
     gateway.stop().await;
 }

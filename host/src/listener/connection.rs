@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     client::{Client, Slot},
-    handshake::Handshakes,
+    handshake::{self, Handshakes},
     io::{Refusals, Watched},
     lookout::ClientStream,
     stream::{Stream, Streams},
@@ -102,8 +102,14 @@ impl Served {
         peer: SocketAddr,
         handshakes: &Handshakes,
     ) {
-        let handshake = timeout(self.limits.header_timeout, acceptor.accept(stream));
-        let stream = match handshake.await {
+        let handshake = async {
+            if handshake::is_cleartext(&stream).await? {
+                handshake::refuse_cleartext(stream, &self.gateway, peer.ip()).await;
+                return Err(handshake::cleartext());
+            }
+            acceptor.accept(stream).await
+        };
+        let stream = match timeout(self.limits.header_timeout, handshake).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 handshakes.count(Some(&error));

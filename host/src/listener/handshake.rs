@@ -1,12 +1,15 @@
 //! TLS handshakes that fail, told apart: a client authority that has expired shuts every client out,
-//! and none of them gets as far as the access log.
+//! and none of them gets as far as the access log. Who speaks cleartext HTTP is told that it is TLS here.
 
-use std::io;
+use std::{future::poll_fn, io, net::IpAddr, time::Duration};
 
+use http::StatusCode;
 use prometheus::IntCounter;
 use rustls::Error;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::telemetry::Metrics;
+use super::linger::Linger;
+use crate::{exchange, gateway::Gateway, problem, telemetry::Metrics};
 
 /// Why a handshake failed.
 #[derive(Clone, Copy)]
@@ -45,4 +48,32 @@ fn reason(failure: &io::Error) -> Reason {
         Some(Error::AlertReceived(_)) => Reason::Alert,
         Some(_) => Reason::Protocol,
     }
+}
+
+/// Whether the first byte is of a method and not of a TLS record, whose types are below 32 (RFC 8446
+/// §5.1). Waits for it.
+pub(super) async fn is_cleartext(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    let length = stream.peek(&mut first).await?;
+    Ok(length == 1 && first[0].is_ascii_uppercase())
+}
+
+/// Answers a request in cleartext, in cleartext.
+pub(super) async fn refuse_cleartext(mut stream: TcpStream, gateway: &Gateway, client: IpAddr) {
+    let (answer, length) = problem::cleartext();
+    exchange::refused(&gateway.current(), client, StatusCode::BAD_REQUEST, length, Duration::ZERO);
+    let told = async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await
+    };
+    if told.await.is_ok() {
+        // A reset could overtake the answer.
+        let mut linger = Linger::begin();
+        poll_fn(|cx| linger.poll(&stream, cx)).await;
+    }
+}
+
+/// The failure that it counts as.
+pub(super) fn cleartext() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, Error::General("the client speaks no TLS".into()))
 }
