@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 import traceback
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Optional
 
@@ -75,6 +76,8 @@ def export(kind: type[Plugin]) -> type[exports.Filter]:
 
     The world's functions come to a new `Filter` at each call, so the plugin itself stands beside it.
     """
+    check("hook", [name for name in dir(kind) if name.startswith("on_")], dir(Plugin))
+    check("need", kind.needs, NEEDS)
     plugin = kind()
 
     class Filter(exports.Filter):
@@ -84,7 +87,11 @@ def export(kind: type[Plugin]) -> type[exports.Filter]:
             return world.Manifest(plugin.name, plugin.version, plugin.summary, schema, needs)
 
         def configure(self, config: str) -> world.Phases:
-            guarded(plugin.configure, json.loads(config))
+            try:
+                guarded(plugin.configure, json.loads(config))
+            except Err as refusal:
+                # `raise ValueError("limit: is too large")` is told at the configuration's `limit`.
+                raise Err(refusal.value.removeprefix("ValueError: ")) from None
             return phases(kind)
 
         def on_request(self, request: Request) -> world.Verdict:
@@ -103,10 +110,18 @@ def export(kind: type[Plugin]) -> type[exports.Filter]:
             # `on-finish` has no way to fail.
             try:
                 plugin.on_finish(request, outcome)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 telemetry.log(telemetry.Level.ERROR, said(error), [])
 
     return Filter
+
+
+def check(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """A misspelt hook would never be called, and nobody would know."""
+    names = [name for name in known if what == "need" or name.startswith("on_")]
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise TypeError(f"there is no {what} {', '.join(unknown)}; there are {', '.join(names)}")
 
 
 def phases(kind: type[Plugin]) -> world.Phases:
@@ -145,15 +160,16 @@ def guarded(hook: Any, *parameters: Any) -> Any:
     """An exception would end the instance; an `Err` with its text is the world's `err`."""
     try:
         return hook(*parameters)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Err(said(error)) from None
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     text = refused(error.value) if isinstance(error, Err) else f"{type(error).__name__}: {error}"
-    # Without the frames of the bindings, in which a refusal ends.
+    # Where the plugin itself was: not in the bindings, in which a refusal ends, nor in a library.
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/wit_world/" not in frame.filename] or frames
+    without = [frame for frame in frames if "/wit_world/" not in frame.filename]
+    own = [frame for frame in frames if frame.filename.endswith("/plugin.py")] or without or frames
     place = f"{own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}" if own else "?"
     return f"{text} ({place})"
 
@@ -162,6 +178,8 @@ def refused(value: Any) -> str:
     """`refused: not-granted`, and what there is beside the word; or what the plugin says itself."""
     if isinstance(value, str):
         return value
+    if type(value).__name__.endswith("_NotGranted") or getattr(value, "name", "") == "NOT_GRANTED":
+        return "refused: not-granted; the `grants` of the use say what it may reach"
     name = value.name if isinstance(value, Enum) else type(value).__name__.rsplit("_", 1)[-1]
     word = re.sub("(?<=[a-z])(?=[A-Z])", "-", name).replace("_", "-").lower()
     beside = getattr(value, "value", None) if not isinstance(value, Enum) else None

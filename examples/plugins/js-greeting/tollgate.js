@@ -4,6 +4,8 @@ import { Response } from 'tollgate:plugin/types@0.1.0';
 import { log } from 'tollgate:plugin/telemetry@0.1.0';
 
 const PROBLEMS = 'https://tollgate.dev/problems/';
+const HOOKS = ['onRequest', 'onRequestChunk', 'onResponse', 'onResponseChunk', 'onFinish'];
+const NEEDS = ['upstreams', 'store', 'request-body', 'response-body', 'cache'];
 
 /**
  * Makes the export `filter` of a plugin: `export const filter = plugin({ .. })`.
@@ -20,6 +22,8 @@ const PROBLEMS = 'https://tollgate.dev/problems/';
  * The gateway calls those that are there.
  */
 export function plugin({ name, version, summary, schema, needs = [], configure = () => {}, ...hooks }) {
+  check('hook', Object.keys(hooks), HOOKS);
+  check('need', needs, NEEDS);
   const phases = {
     request: 'onRequest' in hooks,
     requestChunks: 'onRequestChunk' in hooks,
@@ -29,7 +33,7 @@ export function plugin({ name, version, summary, schema, needs = [], configure =
   };
   return {
     describe: () => ({ name, version, summary, configSchema: JSON.stringify(schema), needs: needs.map((tag) => ({ tag })) }),
-    configure: guarded((config) => (configure(JSON.parse(config)), phases)),
+    configure: configured((config) => (configure(JSON.parse(config)), phases)),
     onRequest: guarded((request) => verdict(hooks.onRequest(request) ?? next())),
     onRequestChunk: guarded((request, chunk, last) => bytes('onRequestChunk', hooks.onRequestChunk(request, chunk, last))),
     onResponse: guarded((request, response) => void hooks.onResponse(request, response)),
@@ -58,6 +62,14 @@ export function problem(request, status, slug, title, headers = {}) {
   const body = { type: PROBLEMS + slug, title, status, request_id: request.id() };
   response.setBody(new TextEncoder().encode(JSON.stringify(body)));
   return respond(response);
+}
+
+/** A misspelt hook would never be called, and nobody would know. */
+function check(what, given, known) {
+  const unknown = given.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new Error(`there is no ${what} ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  }
 }
 
 /** What is of another kind would end the instance, with words of the bindings. */
@@ -98,6 +110,17 @@ function guarded(hook) {
   };
 }
 
+/** `throw new Error('limit: is too large')` is told at the configuration's `limit`. */
+function configured(hook) {
+  return (...parameters) => {
+    try {
+      return hook(...parameters);
+    } catch (thrown) {
+      throw thrown?.name === 'Error' ? thrown.message + placeOf(thrown) : said(thrown);
+    }
+  };
+}
+
 /** `on-finish` has no way to fail. */
 function finish(hook) {
   try {
@@ -121,6 +144,9 @@ function said(thrown) {
 /** `refused: not-granted`, and what there is beside the word. */
 function refused(payload) {
   const { tag = payload, val } = Object(payload);
+  if (tag === 'not-granted') {
+    return 'refused: not-granted; the `grants` of the use say what it may reach';
+  }
   return `refused: ${tag}${val === undefined ? '' : ` (${typeof val === 'string' ? val : JSON.stringify(val)})`}`;
 }
 
