@@ -139,7 +139,7 @@ impl Options {
 struct Bench {
     component: PathBuf,
     /// Held, so that it is compiled once.
-    _compiled: Arc<Component>,
+    compiled: Arc<Component>,
     runtime: tokio::runtime::Runtime,
     builder: Builder,
     clock: Stated,
@@ -159,8 +159,8 @@ impl Bench {
         let component = std::path::absolute(&options.component)
             .map_err(|error| format!("{}: {error}", options.component.display()))?;
         let compiled = runtime.block_on(builder.components.load(&options.component));
-        let _compiled = compiled.map_err(|error| error.to_string())?;
-        Ok(Self { component, _compiled, runtime, builder, clock })
+        let compiled = compiled.map_err(|error| error.to_string())?;
+        Ok(Self { component, compiled, runtime, builder, clock })
     }
 
     /// `is_run`: whether its steps are, or only what they need is made.

@@ -39,6 +39,16 @@ use ipnet::IpNet;
 
 use crate::{disk, registry::Reference};
 
+pub(crate) use self::{
+    check::did_you_mean,
+    effective::{Secrets, effective},
+    fault::{lines as fault_lines, sort as sort_faults},
+    plugin_config::{check_schema, names_any, names_in},
+    pointer::written_key,
+    secrets::{Schemas, is_mask, masked, may_be_same, shown_field, shown_match, without_passwords},
+    substitute::escape,
+    units::written_size,
+};
 pub use self::{
     containment::{AbortOn, Canary, Isolation, Quarantine},
     document::Document,
@@ -60,15 +70,6 @@ pub use self::{
         Grants, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_PLUGIN_MEMORY, MAX_PLUGIN_TABLE, OnError,
         Use, UseLimits,
     },
-};
-pub(crate) use self::{
-    effective::{Secrets, effective},
-    fault::{lines as fault_lines, sort as sort_faults},
-    plugin_config::names_any,
-    pointer::written_key,
-    secrets::{Schemas, is_mask, masked, may_be_same, shown_field, shown_match, without_passwords},
-    substitute::escape,
-    units::written_size,
 };
 
 /// Everything one generation of the gateway is built from.

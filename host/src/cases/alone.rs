@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Bench, Options,
-    file::{RequestIn, ResponseIn, Setting, Step},
+    file::{Answer, RequestIn, ResponseIn, Setting, StandIn, Step},
     lines::Lines,
     run::{self, Scene},
     setup::{self, Origin, Unfit},
@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes of a chunk where no body is stated.
 const CHUNK: usize = 16 << 10;
+
+/// CPU time that a hook may take, so that one that needs more than it would have is measured too.
+const CPU: &str = "1s";
 
 /// What one hook costs.
 pub(crate) struct Cost {
@@ -88,7 +91,7 @@ pub(crate) fn hooks(
 ) -> Result<Vec<&'static str>, String> {
     let alone = Alone::new(component, Some(config), cache)?;
     alone.bench.runtime.block_on(async {
-        let stand_ins = no_stand_ins().await?;
+        let stand_ins = alone.stand_ins().await?;
         let lines = Lines::default();
         let scene = alone.scene(&stand_ins, &lines).await?;
         Ok(plugin(&scene)?.hooks())
@@ -108,7 +111,7 @@ pub(crate) fn measure(subject: &Subject) -> Result<Costs, String> {
     // What the plugin logs goes nowhere, and the cost of writing it is not the plugin's.
     let (lines, _guard) = Lines::capture();
     alone.bench.runtime.block_on(async {
-        let stand_ins = no_stand_ins().await?;
+        let stand_ins = alone.stand_ins().await?;
         let scene = alone.scene(&stand_ins, &lines).await?;
         let plugin = Arc::clone(plugin(&scene)?);
         let mut hooks = Vec::new();
@@ -153,13 +156,13 @@ impl Alone {
         clock.set(SystemTime::now());
         let bench = Bench::new(&options, clock)?;
         let (document, config) = read(config)?;
-        let bodies = ["request_body", "response_body"].map(|key| (key.to_owned(), true.into()));
-        let setting = Setting {
-            config: Some(config),
-            grants: Some(Map::from_iter(bodies)),
-            ..Setting::default()
-        };
+        let setting = everything(config, &bench.compiled.manifest.config_schema);
         Ok(Self { bench, setting, document })
+    }
+
+    async fn stand_ins(&self) -> Result<StandIns, String> {
+        let wanted = self.setting.upstreams.as_ref();
+        StandIns::start(wanted).await.map_err(|error| error.to_string())
     }
 
     async fn scene<'s>(
@@ -175,6 +178,28 @@ impl Alone {
         })?;
         let (client, stores) = (Arc::new(run::client(None)), Kept::default());
         Ok(Scene { generation, client, stand_ins, stores, lines })
+    }
+}
+
+/// Nobody is there to grant anything: the plugin gets what its configuration names, upstreams that
+/// answer 200 without a body among it, a store where it names none, bodies and the cache.
+fn everything(config: Value, schema: &str) -> Setting {
+    let named = config::names_in(schema, &config);
+    let mut stores = named.stores;
+    if stores.is_empty() {
+        stores.insert("store".to_owned());
+    }
+    let yes = ["request_body", "response_body", "cache"].map(|key| (key.to_owned(), true.into()));
+    let mut grants = Map::from_iter(yes);
+    grants.insert("upstreams".to_owned(), named.upstreams.iter().cloned().collect());
+    grants.insert("stores".to_owned(), stores.into_iter().collect());
+    let answer = || StandIn::Answers(vec![Answer::default()]);
+    Setting {
+        config: Some(config),
+        grants: Some(grants),
+        limits: Some(Map::from_iter([("cpu".to_owned(), CPU.into())])),
+        upstreams: Some(named.upstreams.into_iter().map(|name| (name, answer())).collect()),
+        ..Setting::default()
     }
 }
 
@@ -194,10 +219,6 @@ fn read(path: Option<&Path>) -> Result<(config::Document, Value), String> {
     }
     let value = document.value(&Pointer::default());
     Ok((document, value))
-}
-
-async fn no_stand_ins() -> Result<StandIns, String> {
-    StandIns::start(None).await.map_err(|error| error.to_string())
 }
 
 fn step(subject: &Subject) -> Result<Step, String> {

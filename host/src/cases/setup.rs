@@ -35,10 +35,25 @@ impl Origin<'_> {
         if !self.document.has(&own) && self.document.has(&defaults) { defaults } else { own }
     }
 
+    /// Whether what stands in the defaults is at fault only by what the case has beside it.
+    fn is_made_here(&self, at: &Pointer) -> bool {
+        let parts = ["config", "grants", "limits", "upstreams"];
+        let defaults = Pointer::default().key("defaults");
+        let is_of_defaults = at.steps().starts_with(defaults.steps());
+        !self.alone
+            && is_of_defaults
+            && parts.iter().any(|part| self.document.has(&self.case.key(part)))
+    }
+
     /// A fault in the configuration that was made of the case, at its place in the case.
     fn translate(&self, fault: &Fault, made: &Document, name: &str) -> Fault {
         let at = self.pointer(&fault.at, name);
-        let translated = self.document.fault(&at, &fault.message);
+        let mut message = fault.message.clone();
+        if self.is_made_here(&at) {
+            let case = self.document.place(&self.case);
+            message = format!("{message} (with what the case at {case} has instead)");
+        }
+        let translated = self.document.fault(&at, &message);
         // A fault of a key rather than of what has it.
         match key_at(made, fault) {
             Some(key) => {

@@ -17,6 +17,7 @@ use clap::Subcommand;
 
 use super::{CacheArgument, Outcome, print};
 use crate::{
+    config,
     plugin::{Component, Components, Engine, ServiceComponent},
     server,
 };
@@ -59,7 +60,13 @@ impl Command {
 /// Compiles and links the component, and asks it who it is.
 fn load(file: &Path, cache: CacheArgument) -> Result<Arc<Component>, String> {
     let runtime = server::runtime().map_err(|failed| failed.to_string())?;
-    runtime.block_on(components(cache)?.load(file)).map_err(|error| error.to_string())
+    let loaded = runtime.block_on(components(cache)?.load(file));
+    let component = loaded.map_err(|error| error.to_string())?;
+    // Else the first who configures the plugin would be told.
+    config::check_schema(&component.manifest.config_schema).map_err(|error| {
+        format!("`{}`: the schema of its configuration is invalid: {error}", file.display())
+    })?;
+    Ok(component)
 }
 
 /// Compiles and links a `wasi:http` component.

@@ -159,7 +159,7 @@ impl<'a> Spot<'a> {
 }
 
 /// `; did you mean "bills"?` where one of `known` resembles `name`, else nothing.
-pub(super) fn did_you_mean<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+pub(crate) fn did_you_mean<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
     nearest(name, known).map_or_else(String::new, |known| format!("; did you mean \"{known}\"?"))
 }
 

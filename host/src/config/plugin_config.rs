@@ -1,6 +1,9 @@
 //! A plugin's configuration against the schema that the plugin brings along.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use jsonschema::{Keyword, ValidationError, paths::Location};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use super::{
@@ -86,6 +89,60 @@ pub(crate) fn names_any(schema: &str, kind: &str) -> bool {
     serde_json::from_str(schema).is_ok_and(|schema: Value| has(&schema, kind))
 }
 
+/// # Errors
+///
+/// Why no configuration can be checked against the schema, with the place in it.
+pub(crate) fn check_schema(schema: &str) -> Result<(), String> {
+    let schema: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+    structure::validator(&schema).map(drop)
+}
+
+/// The names of upstreams and stores that a plugin's configuration has, as its schema tells.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Named {
+    pub(crate) upstreams: BTreeSet<String>,
+    pub(crate) stores: BTreeSet<String>,
+}
+
+/// Nothing where the schema is none.
+pub(crate) fn names_in(schema: &str, value: &Value) -> Named {
+    let found = Arc::<Mutex<Named>>::default();
+    let noted = Arc::clone(&found);
+    let options =
+        structure::options().with_keyword(NAME_KEYWORD, move |_: &Map<_, _>, kind, _: Location| {
+            let kind = kind.as_str().unwrap_or_default().to_owned();
+            Ok(Box::new(Noted { kind, found: Arc::clone(&noted) }))
+        });
+    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
+    if let Ok(validator) = structure::build(options, &schema) {
+        // All of it is looked at, whatever is wrong with some.
+        validator.iter_errors(value).for_each(drop);
+    }
+    found.lock().clone()
+}
+
+/// Notes the names that it is shown.
+struct Noted {
+    kind: String,
+    found: Arc<Mutex<Named>>,
+}
+
+impl<'i> Keyword<'i> for Noted {
+    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
+        let mut found = self.found.lock();
+        match (self.kind.as_str(), instance.as_str()) {
+            ("upstream", Some(name)) => drop(found.upstreams.insert(name.to_owned())),
+            ("store", Some(name)) => drop(found.stores.insert(name.to_owned())),
+            _ => (),
+        }
+        Ok(())
+    }
+
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        self.validate(instance).is_ok()
+    }
+}
+
 impl Config {
     /// Whether a route has the use, or that whose canary it is.
     pub(crate) fn lists(&self, use_: &Use) -> bool {
@@ -115,10 +172,11 @@ impl Names {
             Self::Upstreams { granted: Some(granted), .. } if !has(granted) => Some(format!(
                 "the use is not granted upstream \"{name}\"; add it to its `grants.upstreams`"
             )),
-            Self::Stores { granted: Some(granted) } if !has(granted) => Some(format!(
-                "the use is not granted store \"{name}\"{}; add it to its `grants.stores`",
-                hint(granted)
-            )),
+            Self::Stores { granted: Some(granted) } if !has(granted) => {
+                let hint = Some(hint(granted)).filter(|hint| !hint.is_empty());
+                let hint = hint.unwrap_or_else(|| "; add it to its `grants.stores`".to_owned());
+                Some(format!("the use is not granted store \"{name}\"{hint}"))
+            }
             Self::Upstreams { .. } | Self::Stores { .. } | Self::Any => None,
         }
     }

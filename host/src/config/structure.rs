@@ -97,7 +97,10 @@ pub(super) fn build(
     options: ValidationOptions<'static>,
     schema: &Value,
 ) -> Result<Validator, String> {
-    options.build(schema).map_err(|error| error.to_string())
+    options.build(schema).map_err(|error| match error.instance_path().as_str() {
+        "" => error.to_string(),
+        at => format!("at {at}: {error}"),
+    })
 }
 
 /// What all schemas are read by.

@@ -149,6 +149,13 @@ impl Summary {
     ) -> Self {
         let pairs = config.uses.iter().zip(links);
         let pairs = pairs.filter_map(|(plugin, link)| Some((plugin, link.as_ref()?.plugin()?)));
+        let idle = pairs.clone().filter(|(plugin, proven)| {
+            config.lists(plugin) && proven.versions().all(|version| version.hooks().is_empty())
+        });
+        let idle = idle.map(|(plugin, _)| {
+            let reason = format!("plugin `{}` wants no hook, and does nothing", plugin.name);
+            fault(config, &plugin.at, reason).to_string()
+        });
         let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
         let placed = masked.into_iter().map(|at| (config.document.place(&at), at));
         let masked = placed.collect::<BTreeSet<_>>().into_iter().map(|(_, at)| {
@@ -156,7 +163,7 @@ impl Summary {
                 format!("a gateway does not start with this, and it was not checked: it {MASKED}");
             fault(config, &at, reason).to_string()
         });
-        let warnings = warnings.chain(masked);
+        let warnings = warnings.chain(idle).chain(masked);
         let warnings = warnings.chain(fetches.unpinned(config));
         Self {
             routes: config.routes.len(),
@@ -177,7 +184,7 @@ fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<St
     let versions = proven.versions().filter(|_| config.lists(plugin));
     let needs = versions.flat_map(|version| {
         let needs = version.component.manifest.needs.iter();
-        needs.filter(|need| !is_told_by_config(version, need))
+        needs.filter(|need| !is_told_by_config(version, plugin, need))
     });
     let needs = needs.filter(|need| seen.insert(**need));
     let missing = needs.filter_map(|need| match *need {
@@ -200,12 +207,14 @@ fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<St
 }
 
 /// Whether the version's configuration tells if it has the need.
-fn is_told_by_config(version: &Use, need: &str) -> bool {
-    let names = |kind| config::names_any(&version.component.manifest.config_schema, kind);
+fn is_told_by_config(version: &Use, plugin: &config::Use, need: &str) -> bool {
+    let schema = &version.component.manifest.config_schema;
+    let names = |kind| config::names_any(schema, kind);
     let wants_response = version.wants_response() || version.wants_chunks(Side::Response);
     match need {
         "upstreams" => names("upstream"),
-        "store" => names("store"),
+        // One that names none may have whichever it is granted.
+        "store" => !config::names_in(schema, &plugin.config).stores.is_empty(),
         "request-body" => {
             !version.wants_request() && !version.wants_chunks(Side::Request) && !wants_response
         }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -205,11 +206,24 @@ impl<'a> Found<'a> {
     fn unusable(&self, error: &LoadError) -> Fault {
         let reason = match (error, &self.origin.source) {
             (LoadError::Read { path, .. }, Source::File(_)) if !path.exists() => {
-                let folder = self.config.plugin_directory.display();
-                format!("{error}; the plugin directory is `{folder}`")
+                let folder = &self.config.plugin_directory;
+                let hint = similar(path, folder);
+                format!("{error}; the plugin directory is `{}`{hint}", folder.display())
             }
             _ => error.to_string(),
         };
         fault(self.config, self.at, reason)
     }
+}
+
+/// The component that was probably meant by a file that is not in the plugin directory.
+fn similar(path: &Path, folder: &Path) -> String {
+    let stem = |path: &Path| Some(path.file_stem()?.to_str()?.to_owned());
+    let Some(name) = stem(path).filter(|_| path.parent() == Some(folder)) else {
+        return String::new();
+    };
+    let there = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let there = there.filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    let there: Vec<String> = there.filter_map(|path| stem(&path)).collect();
+    config::did_you_mean(&name, there.iter().map(String::as_str))
 }

@@ -65,6 +65,17 @@ fn bench_measures_each_hook_that_the_configuration_wants() {
     assert!(told["compile_ms"].as_u64().unwrap() > 0, "{told}");
 }
 
+/// Nobody is there to grant it.
+#[test]
+fn a_plugin_is_granted_what_its_configuration_names() {
+    let config = "{ calls: [{ name: a, upstream: users, target: /x, required: false }] }";
+    let hooks = |told: &Value| told["hooks"].as_array().unwrap().len();
+    assert_eq!(hooks(&told("inspect", "aggregate", config, &[])), 1);
+    assert_eq!(hooks(&told("bench", "aggregate", config, &[])), 1);
+    let stored = "{ request: [{ store: { call: set, key: k, value: v } }] }";
+    assert_eq!(told("bench", "probe", stored, &[])["hooks"][0]["hook"], "on-request");
+}
+
 #[test]
 fn bench_measures_chunk_hooks_over_the_bodies_that_it_is_given() {
     let told = told("bench", "chunks", "{ request: upper, response: keep }", &["--body", "abc"]);

@@ -249,6 +249,21 @@ fn validate_makes_no_access_log() {
 }
 
 #[test]
+fn a_misspelt_component_is_told_with_the_one_that_is_there() {
+    let here = folder(&VALID.replace("component: probe", "component: prob"));
+    let ran = validate(&here);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("did you mean \"probe\"?"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_plugin_that_wants_no_hook_is_warned_of() {
+    let ran = validate(&folder(&VALID.replace("{ request: [{ show: method }] }", "{}")));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("plugin `probe` wants no hook"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_limit_that_a_plugin_cannot_begin_with_is_told_where_the_limit_is() {
     let config = VALID.replace(
         "routes:",

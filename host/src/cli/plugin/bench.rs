@@ -10,6 +10,9 @@ use crate::{
     plugin::Component,
 };
 
+/// Nanoseconds: `limits.cpu` of a use that says nothing of it.
+const DEFAULT_CPU: u64 = 10_000_000;
+
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The component
@@ -85,6 +88,12 @@ fn as_text(component: &Component, costs: &Costs) -> String {
         if let Some(bytes) = cost.chunk {
             text.push_str(&format!("{}: a chunk of {bytes} bytes\n", cost.hook));
         }
+    }
+    for cost in costs.hooks.iter().filter(|cost| cost.warm.p99 > DEFAULT_CPU) {
+        text.push_str(&format!(
+            "{}: now and then longer than the 10 ms of CPU time that a hook has; set `limits: {{ cpu: .. }}` of the use\n",
+            cost.hook
+        ));
     }
     if costs.hooks.is_empty() {
         text.push_str("this configuration wants no hook\n");
