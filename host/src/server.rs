@@ -126,6 +126,10 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     if control.block_on(signals.or_told_again(workers::ended(threads))).is_ok() {
         tracing::info!("all connections are closed");
     }
+    // The lines of what the drain cut are the last, and those that somebody will look for.
+    if let Some(log) = &gateway.current().access_log {
+        log.flush();
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     thread,
+    time::Duration,
 };
 
 use prometheus::IntCounter;
@@ -21,11 +22,18 @@ const QUEUE: usize = 8192;
 /// Where lines go; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct AccessLog {
-    lines: SyncSender<Vec<u8>>,
+    lines: SyncSender<Message>,
     sample: f64,
     dropped: IntCounter,
     /// The file; `None`: standard output.
     file: Option<Opened>,
+}
+
+/// What the writer is told.
+enum Message {
+    Line(Vec<u8>),
+    /// Say so when all that came before is written.
+    Flush(SyncSender<()>),
 }
 
 /// A file by its name, and by what it is.
@@ -106,14 +114,26 @@ impl AccessLog {
         self.sample >= 1.0 || fastrand::f64() < self.sample
     }
 
+    /// Waits until what has been logged is written, for a second at most: who reads it may be stuck.
+    pub(crate) fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.lines.try_send(Message::Flush(done)).is_ok() {
+            // An error means that it took too long.
+            let _ = written.recv_timeout(LAST_LINES);
+        }
+    }
+
     pub(crate) fn write(&self, entry: &Entry<'_>) {
         let Ok(mut line) = serde_json::to_vec(entry) else { return };
         line.push(b'\n');
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(Message::Line(line)) {
             self.dropped.inc();
         }
     }
 }
+
+/// How long the end of the process waits for the last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Opens a file, a device or a named pipe for appending.
 fn append_to(path: &Path, is_made: bool) -> io::Result<File> {
@@ -131,15 +151,23 @@ fn append_to(path: &Path, is_made: bool) -> io::Result<File> {
 }
 
 /// Writes until every sender is gone; flushes whenever nothing waits.
-fn write(queue: &Receiver<Vec<u8>>, out: Box<dyn Write + Send>) {
+fn write(queue: &Receiver<Message>, out: Box<dyn Write + Send>) {
     let mut out = BufWriter::new(out);
-    while let Ok(line) = queue.recv() {
-        let mut written = out.write_all(&line);
-        while let Ok(line) = queue.try_recv() {
-            written = written.and_then(|()| out.write_all(&line));
+    while let Ok(first) = queue.recv() {
+        let mut waiting = Vec::new();
+        let mut written = Ok(());
+        for message in std::iter::once(first).chain(queue.try_iter()) {
+            match message {
+                Message::Line(line) => written = written.and_then(|()| out.write_all(&line)),
+                Message::Flush(done) => waiting.push(done),
+            }
         }
         if let Err(error) = written.and_then(|()| out.flush()) {
             tracing::warn!(%error, "the access log cannot be written");
+        }
+        for done in waiting {
+            // An error means that who waited has given up.
+            let _ = done.try_send(());
         }
     }
 }

@@ -142,7 +142,7 @@ fn a_configuration_may_come_through_a_pipe_of_the_process() {
     std::fs::write(here.path().join("tollgate.yaml"), &config).unwrap();
     let ran = tollgate_with(here.path(), &[], &config, &["validate", "-c", "-"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stdout.starts_with("<standard input>: valid ("), "{ran:?}");
+    assert!(ran.stdout.contains("<standard input>: valid ("), "{ran:?}");
     let ran = tollgate_with(here.path(), &[], &config, &["diff", "tollgate.yaml", "-"]);
     assert_eq!((ran.code, &*ran.stdout), (0, "no differences\n"), "{ran:?}");
     let ran = tollgate_with(here.path(), &[], "routes: [b", &["validate", "-c", "-"]);

@@ -260,7 +260,7 @@ fn a_misspelt_component_is_told_with_the_one_that_is_there() {
 fn a_plugin_that_wants_no_hook_is_warned_of() {
     let ran = validate(&folder(&VALID.replace("{ request: [{ show: method }] }", "{}")));
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stderr.contains("plugin `probe` wants no hook"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("plugin `probe` wants no hook"), "{}", ran.stdout);
 }
 
 #[test]
