@@ -37,7 +37,7 @@ pub(crate) enum BodyError {
     Plugin { plugin: String, hook: &'static str, source: Box<HookError> },
 }
 
-/// Why [`Body::read`] has no bytes to give.
+/// Why [`super::Body::read`] has no bytes to give.
 #[derive(Debug)]
 pub(crate) enum ReadError {
     /// Larger than the reader's limit, in bytes.
