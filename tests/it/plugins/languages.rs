@@ -127,7 +127,7 @@ fn an_exception_in_configure_refuses_the_configuration_in_its_words() {
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(ran.stderr.contains(reason), "{}", ran.stderr);
     };
-    refused("js-greeting", "{ member: '', greeting: a }", "Error: member: must not be empty");
-    refused("python-allow-list", "{ networks: [ten] }", "ValueError: 'ten' does not appear to be");
+    refused("js-greeting", "{ member: '', greeting: a }", "p.config.member: must not be empty");
+    refused("python-allow-list", "{ networks: [ten] }", "'ten' does not appear to be");
     refused("c-timing", "{ header: 7 }", "header");
 }
