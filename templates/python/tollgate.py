@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from typing import Any, Optional
 
@@ -76,7 +76,7 @@ def export(kind: type[Plugin]) -> type[exports.Filter]:
 
     The world's functions come to a new `Filter` at each call, so the plugin itself stands beside it.
     """
-    check("hook", [name for name in dir(kind) if name.startswith("on_")], dir(Plugin))
+    check("hook", hooks_of(kind), hooks_of(Plugin))
     check("need", kind.needs, NEEDS)
     plugin = kind()
 
@@ -116,12 +116,15 @@ def export(kind: type[Plugin]) -> type[exports.Filter]:
     return Filter
 
 
-def check(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+def hooks_of(kind: type[Plugin]) -> list[str]:
+    return [name for name in dir(kind) if name.startswith("on_")]
+
+
+def check(what: str, given: Iterable[str], known: Collection[str]) -> None:
     """A misspelt hook would never be called, and nobody would know."""
-    names = [name for name in known if what == "need" or name.startswith("on_")]
-    unknown = [name for name in given if name not in names]
+    unknown = [name for name in given if name not in known]
     if unknown:
-        raise TypeError(f"there is no {what} {', '.join(unknown)}; there are {', '.join(names)}")
+        raise TypeError(f"there is no {what} {', '.join(unknown)}; there are {', '.join(known)}")
 
 
 def phases(kind: type[Plugin]) -> world.Phases:

@@ -33,7 +33,7 @@ export function plugin({ name, version, summary, schema, needs = [], configure =
   };
   return {
     describe: () => ({ name, version, summary, configSchema: JSON.stringify(schema), needs: needs.map((tag) => ({ tag })) }),
-    configure: configured((config) => (configure(JSON.parse(config)), phases)),
+    configure: guarded((config) => (configure(JSON.parse(config)), phases), saidOfConfiguration),
     onRequest: guarded((request) => verdict(hooks.onRequest(request) ?? next())),
     onRequestChunk: guarded((request, chunk, last) => bytes('onRequestChunk', hooks.onRequestChunk(request, chunk, last))),
     onResponse: guarded((request, response) => void hooks.onResponse(request, response)),
@@ -100,25 +100,19 @@ function kind(value) {
 }
 
 /** An exception would end the instance, without its text: only a string is the world's `err`. */
-function guarded(hook) {
+function guarded(hook, words = said) {
   return (...parameters) => {
     try {
       return hook(...parameters);
     } catch (thrown) {
-      throw said(thrown);
+      throw words(thrown);
     }
   };
 }
 
 /** `throw new Error('limit: is too large')` is told at the configuration's `limit`. */
-function configured(hook) {
-  return (...parameters) => {
-    try {
-      return hook(...parameters);
-    } catch (thrown) {
-      throw thrown?.name === 'Error' ? thrown.message + placeOf(thrown) : said(thrown);
-    }
-  };
+function saidOfConfiguration(thrown) {
+  return thrown?.name === 'Error' ? thrown.message + placeOf(thrown) : said(thrown);
 }
 
 /** `on-finish` has no way to fail. */

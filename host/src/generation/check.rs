@@ -209,10 +209,9 @@ fn missing_grants(config: &Config, plugin: &config::Use, proven: &Use) -> Vec<St
 /// Whether the version's configuration tells if it has the need.
 fn is_told_by_config(version: &Use, plugin: &config::Use, need: &str) -> bool {
     let schema = &version.component.manifest.config_schema;
-    let names = |kind| config::names_any(schema, kind);
     let wants_response = version.wants_response() || version.wants_chunks(Side::Response);
     match need {
-        "upstreams" => names("upstream"),
+        "upstreams" => config::names_any(schema, "upstream"),
         // One that names none may have whichever it is granted.
         "store" => !config::names_in(schema, &plugin.config).stores.is_empty(),
         "request-body" => {

@@ -11,8 +11,10 @@ use crate::config::LogFormat;
 /// Called twice, the second call does nothing: the subscriber is the process's.
 pub(crate) fn init(level: &str, format: LogFormat) {
     // The HTTP/2 library warns of what clients do, as often as they do it.
-    let quiet = if level.contains("h2") { String::new() } else { format!("{level},h2=error") };
-    let level = if quiet.is_empty() { level } else { &quiet };
+    let level = match level.contains("h2") {
+        true => level.to_owned(),
+        false => format!("{level},h2=error"),
+    };
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let json = match format {
         LogFormat::Auto => !stderr().is_terminal(),
