@@ -6,7 +6,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{copy, split};
 use tollgate_tests::{
-    Gateway, RawClient, Upstream,
+    Gateway, RawClient, Setup, Upstream,
     client::{Body, full},
     raw::status,
     wait,
@@ -163,13 +163,13 @@ async fn an_upgrade_that_nobody_asked_for_is_a_502_problem() {
     gateway.stop().await;
 }
 
-/// The line of the only exchange, as soon as there is one.
-async fn logged(gateway: &Gateway) -> Value {
+/// The line of the exchange that ended with this status, as soon as there is one.
+async fn logged(gateway: &Gateway, status: u16) -> Value {
     wait::until("a line of the access log", async || {
         let output = gateway.output();
         output.lines().find_map(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
-            (line["status"] == 101).then_some(line)
+            (line["status"] == status).then_some(line)
         })
     })
     .await
@@ -188,7 +188,7 @@ async fn an_exchange_that_becomes_a_tunnel_is_logged_at_its_end_with_what_passed
     assert!(!gateway.output().contains("101"), "{}", gateway.output());
     client.end().await;
     assert_eq!(client.rest().await, "");
-    let line = logged(&gateway).await;
+    let line = logged(&gateway, 101).await;
     assert_eq!((&line["request_bytes"], &line["response_bytes"]), (&json!(12), &json!(12)));
     assert_eq!(line["error"], Value::Null);
     gateway.stop().await;
@@ -201,8 +201,34 @@ async fn a_tunnel_that_was_silent_too_long_is_logged_so() {
     let gateway = Gateway::start(&format!("{more}\n{}", config(&upstream))).await;
     let mut client = upgrade(&gateway).await;
     assert_eq!(client.rest().await, "");
-    let line = logged(&gateway).await;
+    let line = logged(&gateway, 101).await;
     assert_eq!(line["error"], "neither side of the tunnel sent anything for 1s");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_a_plugin_makes_something_else_is_logged_as_that_and_opens_no_tunnel() {
+    let upstream = Upstream::new(echo).await;
+    let gateway = Setup::new(&format!(
+        r#"
+        telemetry: {{ access_log: {{}} }}
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes:
+          - name: all
+            match: {{ path: "/{{*rest}}" }}
+            plugins: [{{ component: probe, config: {{ response: [{{ set_status: 403 }}] }} }}]
+            upstream: u
+        "#
+    ))
+    .plugin("probe")
+    .start()
+    .await;
+    let mut client = gateway.raw().await;
+    client.send(UPGRADE).await;
+    let head = client.head().await;
+    assert_eq!(status(&head), 403, "{head}");
+    let line = logged(&gateway, 403).await;
+    assert_eq!(line["error"], Value::Null);
     gateway.stop().await;
 }
 

@@ -25,7 +25,7 @@ impl Progress {
         progress
     }
 
-    pub(super) fn moved(&self) {
+    pub(crate) fn moved(&self) {
         self.last.store(Coarse::now().as_millis(), Ordering::Relaxed);
     }
 
@@ -58,7 +58,7 @@ impl Progress {
         if self.awaited.load(Ordering::Relaxed) { Duration::ZERO } else { self.since_last() }
     }
 
-    fn since_last(&self) -> Duration {
+    pub(crate) fn since_last(&self) -> Duration {
         Coarse::from_millis(self.last.load(Ordering::Relaxed)).elapsed()
     }
 }

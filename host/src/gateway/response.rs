@@ -94,7 +94,8 @@ impl ResponseBody {
 
     /// Ends the exchange, once.
     fn finish(&mut self, broken_off: Option<BrokenOff<'_>>) {
-        if let Some(exchange) = self.exchange.take().and_then(upstream::pass_on) {
+        let Some(exchange) = self.exchange.take() else { return };
+        if let Some(exchange) = upstream::pass_on(exchange, self.status) {
             exchange.finish(&End { status: self.status, bytes: self.bytes, broken_off });
         }
     }

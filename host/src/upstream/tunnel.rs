@@ -25,7 +25,6 @@ use tokio::{
 
 use crate::{
     body::Progress,
-    clock::Coarse,
     exchange::{BrokenOff, End, Exchange},
     worker,
 };
@@ -58,26 +57,28 @@ impl Tunnel {
         let client = self.client;
         let (joined, exchange) = oneshot::channel();
         worker::spawn(async move {
-            let both = async { tokio::try_join!(client, upstream) };
             // Whoever sends the exchange has gone first: the 101 is out.
-            let all = async { tokio::join!(both, exchange) };
-            match timeout(UPGRADE_TIMEOUT, all).await {
-                Ok((Ok((client, upstream)), Ok(exchange))) => {
-                    Open::new(exchange).pump(client, upstream, idle).await;
-                }
-                Ok((Err(error), _)) => tracing::debug!(%error, "an upgrade failed"),
-                Ok((_, Err(_))) | Err(_) => tracing::debug!("an upgrade was never completed"),
+            let Ok(exchange) = exchange.await else { return };
+            let open = Open::new(exchange);
+            let both = async { tokio::try_join!(client, upstream) };
+            match timeout(UPGRADE_TIMEOUT, both).await {
+                Ok(Ok((client, upstream))) => open.pump(client, upstream, idle).await,
+                Ok(Err(error)) => tracing::debug!(%error, "an upgrade failed"),
+                Err(_) => tracing::debug!("an upgrade was never completed"),
             }
         });
         Joined(joined)
     }
 }
 
-/// Gives an exchange whose response has gone out to its tunnel, or back where it has none.
-pub(crate) fn pass_on(mut exchange: Exchange) -> Option<Exchange> {
+/// Gives an exchange whose response has gone out to its tunnel, or back where it has none. A plugin
+/// may have answered with another status than 101: the tunnel never opens then.
+pub(crate) fn pass_on(mut exchange: Exchange, status: StatusCode) -> Option<Exchange> {
     match exchange.tunnel.take() {
-        Some(Joined(tunnel)) => tunnel.send(exchange).err(),
-        None => Some(exchange),
+        Some(Joined(tunnel)) if status == StatusCode::SWITCHING_PROTOCOLS => {
+            tunnel.send(exchange).err()
+        }
+        _ => Some(exchange),
     }
 }
 
@@ -90,19 +91,16 @@ struct Open {
 
 /// What has passed.
 struct Traffic {
-    /// From the client.
+    /// From the client; when bytes last passed, either way.
     up: Arc<Progress>,
     down: AtomicU64,
-    /// When bytes last did, either way.
-    last: AtomicU64,
 }
 
 impl Open {
     fn new(mut exchange: Exchange) -> Self {
         let up = Arc::new(Progress::begin());
-        let last = AtomicU64::new(Coarse::now().as_millis());
         exchange.progress = Some(Arc::clone(&up));
-        let traffic = Arc::new(Traffic { up, down: AtomicU64::new(0), last });
+        let traffic = Arc::new(Traffic { up, down: AtomicU64::new(0) });
         Self { exchange: Some(exchange), traffic }
     }
 
@@ -118,7 +116,7 @@ impl Open {
                 }
                 self.end(None);
             }
-            limit = silence(&traffic.last, idle) => self.end(Some(BrokenOff::BySilence(limit))),
+            limit = silence(&traffic.up, idle) => self.end(Some(BrokenOff::BySilence(limit))),
         }
     }
 
@@ -137,10 +135,10 @@ impl Drop for Open {
 }
 
 /// Ends once nothing has passed for as long as `idle` says, and gives that.
-async fn silence(last: &AtomicU64, idle: Option<Duration>) -> Duration {
+async fn silence(progress: &Progress, idle: Option<Duration>) -> Duration {
     let Some(idle) = idle else { return std::future::pending().await };
     loop {
-        let silent = Coarse::from_millis(last.load(Relaxed)).elapsed();
+        let silent = progress.since_last();
         if silent >= idle {
             return idle;
         }
@@ -155,12 +153,6 @@ struct Noticed<S> {
     traffic: Arc<Traffic>,
 }
 
-impl<S> Noticed<S> {
-    fn note(&self) {
-        self.traffic.last.store(Coarse::now().as_millis(), Relaxed);
-    }
-}
-
 impl<S: AsyncRead + Unpin> AsyncRead for Noticed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -169,7 +161,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noticed<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        self.note();
         self.traffic.up.count((buffer.filled().len() - before) as u64);
         Poll::Ready(polled)
     }
@@ -182,7 +173,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noticed<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
-        self.note();
+        self.traffic.up.moved();
         self.traffic.down.fetch_add(*written.as_ref().unwrap_or(&0) as u64, Relaxed);
         Poll::Ready(written)
     }
