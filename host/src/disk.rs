@@ -4,10 +4,10 @@
 mod cache;
 
 use std::{
-    fs::{File, FileType, OpenOptions},
+    fs::{self, File, FileType, OpenOptions},
     io::{self, Read},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 pub use self::cache::CacheFolder;
@@ -38,6 +38,20 @@ pub(crate) fn read_from(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it has more than {} MiB", most >> 20)));
     }
     Ok(bytes)
+}
+
+/// The components in a folder, by their names; none where it cannot be read.
+pub(crate) fn components(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+    files.retain(|file| is_component(file));
+    files.sort();
+    files
+}
+
+/// Whether a file's name is that of a component.
+pub(crate) fn is_component(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm")
 }
 
 /// As [`read`], of text in UTF-8.
@@ -120,12 +134,12 @@ mod tests {
     fn a_file_is_read_up_to_its_bound() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("file");
-        std::fs::write(&file, "four").expect("it can be written");
+        fs::write(&file, "four").expect("it can be written");
         assert_eq!(read(&file, 4).expect("it is within"), b"four");
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&file, &link).expect("a link");
         assert_eq!(read(&link, 4).expect("links are followed"), b"four");
-        std::fs::write(&file, "fives").expect("it can be written");
+        fs::write(&file, "fives").expect("it can be written");
         check(&file, "more than 0 MiB");
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{CacheArgument, Outcome, print};
 use crate::{
     config::schema::{schema, with_plugins},
+    disk,
     plugin::{Components, Engine, LoadError},
     server,
 };
@@ -52,13 +53,6 @@ fn folder(text: &str) -> Result<PathBuf, String> {
 
 /// Name and path of each component in the folder, by name.
 fn components(folder: &Path) -> Vec<(String, PathBuf)> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let wasm = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
-    let mut files: Vec<_> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(wasm)
-        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
-        .collect();
-    files.sort();
-    files
+    let named = |path: PathBuf| Some((path.file_stem()?.to_str()?.to_owned(), path));
+    disk::components(folder).into_iter().filter_map(named).collect()
 }

@@ -1,16 +1,13 @@
 //! The loader: from the bytes of a file to a plugin in a chain, or to the reason why not.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
-    config,
+    config, disk,
     generation::Builder,
     plugin::{LoadError, World},
     reload::Stamps,
@@ -116,9 +113,6 @@ impl Loader {
 }
 
 fn files(folder: &Path) -> Vec<Vec<u8>> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));
-    files.sort();
+    let files = disk::components(folder);
     files.iter().filter_map(|file| fs::read(file).ok()).filter(|bytes| !bytes.is_empty()).collect()
 }

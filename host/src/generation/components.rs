@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,7 +10,7 @@ use super::{Builder, Failure, build::fault};
 use crate::{
     config::{self, Config, Fault, Pointer, Source},
     digest::Digest,
-    disk::InUse,
+    disk::{self, InUse},
     plugin::{Component, LoadError, Origin, ServiceComponent},
     registry::{Fetched, Lock, Reference},
 };
@@ -222,8 +221,7 @@ fn similar(path: &Path, folder: &Path) -> String {
     let Some(name) = stem(path).filter(|_| path.parent() == Some(folder)) else {
         return String::new();
     };
-    let there = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let there = there.filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-    let there: Vec<String> = there.filter_map(|path| stem(&path)).collect();
+    let there = disk::components(folder);
+    let there: Vec<String> = there.iter().filter_map(|path| stem(path)).collect();
     config::did_you_mean(&name, there.iter().map(String::as_str))
 }

@@ -11,6 +11,7 @@ use super::{
     Error, Language,
     tools::{self, CARGO, MAKE, NPM, PYTHON, RUSTUP, Tool},
 };
+use crate::disk;
 
 const GUEST_TARGET: &str = "wasm32-wasip2";
 
@@ -130,11 +131,7 @@ fn install_requirements(folder: &Path) -> Result<(), Error> {
 /// The one component in the folder for what was built.
 fn only_component(folder: &Path) -> Result<PathBuf, Error> {
     let output = super::below(folder, OUTPUT);
-    let entries = fs::read_dir(&output).into_iter().flatten().flatten();
-    let mut components: Vec<_> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
-        .collect();
+    let mut components = disk::components(&output);
     match (components.pop(), components.is_empty()) {
         (Some(component), true) => Ok(component),
         (Some(_), false) => {

@@ -14,7 +14,10 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::{Stamps, Trigger};
-use crate::config::{Config, UpstreamTls};
+use crate::{
+    config::{Config, UpstreamTls},
+    disk,
+};
 
 /// The watched folders and files.
 pub(super) struct Files {
@@ -108,8 +111,7 @@ impl Wanted {
 
     fn concerns_path(&self, path: &Path) -> bool {
         // A plugin that a refused configuration named may just have arrived.
-        let plugin = path.extension().is_some_and(|extension| extension == "wasm")
-            && path.parent() == Some(&self.plugin_directory);
+        let plugin = disk::is_component(path) && path.parent() == Some(&self.plugin_directory);
         plugin || self.files.contains(path) || path.file_name().is_some_and(|name| name == "..data")
     }
 }

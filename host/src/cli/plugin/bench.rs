@@ -7,11 +7,9 @@ use serde_json::{Value, json};
 use super::{CacheArgument, Outcome, load, print};
 use crate::{
     cases::{self, Costs, Spread, Subject},
+    config::UseLimits,
     plugin::Component,
 };
-
-/// Nanoseconds: `limits.cpu` of a use that says nothing of it.
-const DEFAULT_CPU: u64 = 10_000_000;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -89,9 +87,10 @@ fn as_text(component: &Component, costs: &Costs) -> String {
             text.push_str(&format!("{}: a chunk of {bytes} bytes\n", cost.hook));
         }
     }
-    for cost in costs.hooks.iter().filter(|cost| cost.warm.p99 > DEFAULT_CPU) {
+    let cpu = UseLimits::default().cpu;
+    for cost in costs.hooks.iter().filter(|cost| u128::from(cost.warm.p99) > cpu.as_nanos()) {
         text.push_str(&format!(
-            "{}: now and then longer than the 10 ms of CPU time that a hook has; set `limits: {{ cpu: .. }}` of the use\n",
+            "{}: now and then longer than the {cpu:?} of CPU time that a hook has; set `limits: {{ cpu: .. }}` of the use\n",
             cost.hook
         ));
     }
