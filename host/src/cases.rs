@@ -5,6 +5,8 @@
 mod alone;
 mod check;
 mod compare;
+mod counted;
+mod ended;
 mod file;
 mod junit;
 mod lines;
@@ -43,6 +45,7 @@ use crate::{
     generation::Builder,
     plugin::{Component, Shared, Stated, Time},
     server,
+    telemetry::Metrics,
 };
 
 /// Where clocks stand that a case does not set: 2026-01-01T00:00:00Z.
@@ -177,6 +180,7 @@ impl Bench {
         let stated = setting.clock.map_or(SystemTime::UNIX_EPOCH + START, |moment| moment.0);
         self.clock.set(stated);
         // No case sees what another has counted or kept.
+        self.builder.metrics = metrics().map_err(Stop::Failure)?;
         let shared = Shared::new(&self.builder.metrics, &Time::Stated(self.clock.clone()));
         self.builder.shared = Arc::new(shared);
         lines.take();
@@ -228,7 +232,8 @@ impl Bench {
         };
         let client = Arc::new(run::client(setting.client.as_ref()));
         let stores = Kept::open(&self.builder.shared, &generation, setting.stores.as_ref()).await;
-        let scene = Scene { generation, client, stand_ins: &stand_ins, stores, lines };
+        let metrics = &self.builder.metrics;
+        let scene = Scene { generation, client, stand_ins: &stand_ins, stores, lines, metrics };
         for (index, step) in steps.iter().enumerate() {
             let number = case.steps.as_ref().map(|_| index);
             self.step(&scene, step, number, outcome).await;
@@ -261,6 +266,10 @@ impl Outcome {
         self.differences.push(format!("{step}{}", difference.what));
         self.differences.extend(difference.lines().into_iter().map(|line| format!("  {line}")));
     }
+}
+
+fn metrics() -> Result<Arc<Metrics>, String> {
+    Metrics::new().map(Arc::new).map_err(|error| error.to_string())
 }
 
 fn refused(expected: &str, actual: &str) -> Difference {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod case_ends;
 mod cases;
 mod case_chunks;
 mod figures;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
-    Bench, Options,
+    Bench, Options, ended,
     file::{Answer, RequestIn, ResponseIn, Setting, StandIn, Step},
     lines::Lines,
     run::{self, Scene},
@@ -166,7 +166,7 @@ impl Alone {
     }
 
     async fn scene<'s>(
-        &self,
+        &'s self,
         stand_ins: &'s StandIns,
         lines: &'s Lines,
     ) -> Result<Scene<'s>, String> {
@@ -177,7 +177,8 @@ impl Alone {
             Unfit::Refused(faults) | Unfit::Faults(faults) => fault_lines(&faults),
         })?;
         let (client, stores) = (Arc::new(run::client(None)), Kept::default());
-        Ok(Scene { generation, client, stand_ins, stores, lines })
+        let metrics = &self.bench.builder.metrics;
+        Ok(Scene { generation, client, stand_ins, stores, lines, metrics })
     }
 }
 
@@ -312,7 +313,7 @@ impl Measured<'_> {
                 (exchange, done.err())
             }
             "on-finish" => {
-                let (exchange, done) = self.plugin.on_finish(exchange, run::outcome()).await;
+                let (exchange, done) = self.plugin.on_finish(exchange, ended::unknown()).await;
                 (exchange, done.err())
             }
             hook => return Err(format!("{hook} cannot be measured in this version")),

@@ -28,7 +28,7 @@ pub(super) fn faults(document: &Document, file: &File) -> Vec<Fault> {
 fn case(faults: &Faults<'_>, at: &Pointer, case: &Case) {
     upstreams(faults, at, case.setting.upstreams.iter().flatten());
     step(faults, at, &case.step);
-    let own = ["advance", "request", "attributes", "response", "expect"];
+    let own = ["advance", "request", "attributes", "response", "outcome", "expect"];
     let excludes = |key: &str| {
         for other in own.into_iter().filter(|other| faults.document().has(&at.key(other))) {
             faults.push(&at.key(other), format!("cannot stand beside `{key}`"));

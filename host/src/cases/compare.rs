@@ -1,6 +1,6 @@
 //! What was expected beside what came.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -66,6 +66,7 @@ pub(super) fn compare(expect: &Expect, observed: &Observed) -> Vec<Difference> {
         let at = format!("attributes.{}", written_key(name));
         found.option(&at, Some(expected), there.map(|(_, value)| value));
     }
+    found.metrics(&expect.metrics, &observed.metrics);
     found.0
 }
 
@@ -173,6 +174,23 @@ impl Found {
             lines.into_iter().map(|line| format!("{line}\n")).collect::<String>()
         };
         self.push("logs", text(shown.collect()), text(actual.iter().collect()));
+    }
+
+    /// A series of which nothing is known is shown beside those that there are: it may be misspelt.
+    fn metrics(&mut self, expected: &BTreeMap<String, f64>, actual: &BTreeMap<String, f64>) {
+        for (series, expected) in expected {
+            let what = format!("metrics.{}", written_key(series));
+            match actual.get(series) {
+                Some(there) if (there - expected).abs() <= 1e-9 * expected.abs() => {}
+                Some(there) => self.push(&what, expected.to_string(), there.to_string()),
+                None if actual.is_empty() => self.push(&what, expected.to_string(), "(none)"),
+                None => {
+                    let there: Vec<_> = actual.keys().map(String::as_str).collect();
+                    let there = format!("(none; there are {})", there.join(", "));
+                    self.push(&what, expected.to_string(), there);
+                }
+            }
+        }
     }
 
     fn chunks(&mut self, what: &str, expected: Option<&[String]>, actual: &Came) {

@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 pub(super) use self::{
     expected::{CallOut, Expect, RequestOut, ResponseOut, VerdictOf, Wanted},
     inputs::{
-        Answer, CodingIn, Content, Delivery, Peer, PeerTls, RequestIn, ResponseIn, StandIn,
-        StandInFault, TlsVersion,
+        Answer, CodingIn, Content, Delivery, OutcomeIn, Peer, PeerTls, RequestIn, ResponseIn,
+        StandIn, StandInFault, TlsVersion,
     },
 };
 
@@ -85,6 +85,7 @@ pub(super) struct Step {
     /// What the upstream answers, where the plugin lets the request through. Without it there is
     /// no response to show to the plugin.
     pub(super) response: Option<ResponseIn>,
+    pub(super) outcome: Option<OutcomeIn>,
     pub(super) expect: Option<Expect>,
 }
 

@@ -40,6 +40,11 @@ pub(super) fn delivered(
     (head, body)
 }
 
+/// How long a body is, without its content coding.
+pub(super) fn length(content: &Content, delivery: &Delivery) -> u64 {
+    cut(content, delivery).iter().map(|piece| piece.len() as u64).sum()
+}
+
 fn cut(content: &Content, delivery: &Delivery) -> Vec<Bytes> {
     if let Some(chunks) = &delivery.chunks {
         return chunks.iter().cloned().map(Bytes::from).collect();

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use http::{HeaderValue, Method, Request, Response, Uri, header::HOST};
 
 use super::{
+    counted, ended,
     file::{Peer, PeerTls, RequestIn, ResponseIn, Step, TlsVersion, VerdictOf},
     lines::Lines,
     message,
@@ -22,6 +23,7 @@ use crate::{
     generation::{Generation, Route},
     listener::{Certificate, Client, ClientTls},
     plugin::Outcome,
+    telemetry::Metrics,
 };
 
 /// Most bytes that are read of a request which goes no further.
@@ -44,6 +46,8 @@ pub(super) struct Observed {
     pub(super) stored: BTreeMap<(String, String), String>,
     /// Of the attributes that are asked for, those that there are.
     pub(super) attributes: Vec<(String, String)>,
+    /// What has been counted and observed since the case began.
+    pub(super) metrics: BTreeMap<String, f64>,
 }
 
 /// Where the steps of a case run.
@@ -53,6 +57,7 @@ pub(super) struct Scene<'a> {
     pub(super) stand_ins: &'a StandIns,
     pub(super) stores: Kept,
     pub(super) lines: &'a Lines,
+    pub(super) metrics: &'a Metrics,
 }
 
 impl Scene<'_> {
@@ -79,7 +84,9 @@ impl Scene<'_> {
             note(&mut exchange, &mut failures);
         }
         let response = shown(&mut exchange, &mut failures).await;
-        let exchange = finish(exchange, &route, response.as_ref()).await;
+        let upstream = exchange.upstream.clone();
+        let outcome = ended::outcome(step, response.as_ref(), upstream, &failures);
+        let exchange = finish(exchange, &route, &outcome).await;
         let observed = self.observed(step, exchange, failures, verdict).await;
         Observed { request, response, ..observed }
     }
@@ -135,6 +142,7 @@ impl Scene<'_> {
             logs: self.lines.take(),
             stored: self.stores.read(step.expect.as_ref()).await,
             attributes,
+            metrics: counted::read(self.metrics),
         }
     }
 }
@@ -206,27 +214,12 @@ async fn shown(exchange: &mut Exchange, failures: &mut Vec<String>) -> Option<Me
 }
 
 /// Calls the hook for the end, and sees to it that it is not called again.
-async fn finish(mut exchange: Exchange, route: &Route, response: Option<&Message>) -> Exchange {
-    let status = response.map_or(200, |response| response.status);
-    let upstream = exchange.upstream.clone();
-    let outcome = Outcome { status, upstream, ..outcome() };
+async fn finish(mut exchange: Exchange, route: &Route, outcome: &Outcome) -> Exchange {
     if exchange.reached > 0 && route.chain.wants_finish() {
-        exchange = route.chain.on_finish(exchange, &outcome).await;
+        exchange = route.chain.on_finish(exchange, outcome).await;
     }
     exchange.reached = 0;
     exchange
-}
-
-/// How an exchange ended of which nothing is known.
-pub(super) fn outcome() -> Outcome {
-    Outcome {
-        status: 200,
-        duration_us: 0,
-        request_bytes: 0,
-        response_bytes: 0,
-        upstream: None,
-        error: None,
-    }
 }
 
 fn of_stated(stated: &ResponseIn) -> Response<Body> {

@@ -40,6 +40,11 @@ impl Came {
             Some(reason) => Err(reason),
         }
     }
+
+    /// How much of it has come, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.len() as u64).sum()
+    }
 }
 
 impl Message {

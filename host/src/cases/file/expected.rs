@@ -32,6 +32,10 @@ pub(in crate::cases) struct Expect {
     /// What it has noted.
     #[serde(default)]
     pub(in crate::cases) attributes: BTreeMap<String, String>,
+    /// What it has counted since the case began, and the sums of what it has observed, by name and
+    /// labels: `refusals{reason="expired"}`, labels in the order of the alphabet.
+    #[serde(default)]
+    pub(in crate::cases) metrics: BTreeMap<String, f64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Headers;
+use super::{Headers, Span};
 
 /// A request as the client sends it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -39,6 +39,22 @@ pub(in crate::cases) struct ResponseIn {
     pub(in crate::cases) content: Content,
     #[serde(flatten)]
     pub(in crate::cases) delivery: Delivery,
+}
+
+/// How the exchange ends, as the hook for the end is told it. What is not named is as it came.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Outcome")]
+pub(in crate::cases) struct OutcomeIn {
+    #[schemars(range(min = 100, max = 599))]
+    pub(in crate::cases) status: Option<u16>,
+    /// How long the exchange took; unless stated, no time.
+    pub(in crate::cases) duration: Option<Span>,
+    pub(in crate::cases) request_bytes: Option<u64>,
+    pub(in crate::cases) response_bytes: Option<u64>,
+    /// Who answered; unless stated, the upstream that the plugin chose.
+    pub(in crate::cases) upstream: Option<String>,
+    /// Why there was no good end; unless stated, how a hook failed.
+    pub(in crate::cases) error: Option<String>,
 }
 
 /// A body, in one of three ways.
