@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{
     held::{Held, OwnResponse},
-    imports::output::Output,
+    imports::output::{During, Output},
     limits::Buckets,
     meter::Meter,
     time::Time,
@@ -51,7 +51,7 @@ pub(crate) struct State {
     responses: Vec<Option<OwnResponse>>,
     pub(super) table: ResourceTable,
     /// Made for the first call that needs it: most hooks make none, and it is the dearest part.
-    wasi: Option<Box<WasiCtx>>,
+    wasi: Option<Box<Wasi>>,
     time: Time,
     pub(super) memory: MemoryLimit,
     pub(super) meter: Arc<Meter>,
@@ -186,18 +186,28 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(&self.settings, &self.time)));
-        WasiCtxView { ctx, table: &mut self.table }
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.settings, &self.time)));
+        wasi.during.set(self.exchange.as_ref().map(|exchange| &exchange.id));
+        WasiCtxView { ctx: &mut wasi.context, table: &mut self.table }
     }
 }
 
-/// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
-fn wasi(settings: &Arc<Settings>, time: &Time) -> WasiCtx {
-    let mut wasi = WasiCtxBuilder::new();
-    wasi.stdout(Output::new(settings, "stdout")).stderr(Output::new(settings, "stderr"));
-    wasi.max_random_size(MAX_RANDOM);
-    time.put_into(&mut wasi);
-    wasi.build()
+/// What a guest has of WASI.
+struct Wasi {
+    context: WasiCtx,
+    during: During,
+}
+
+impl Wasi {
+    /// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
+    fn new(settings: &Arc<Settings>, time: &Time) -> Self {
+        let (mut wasi, during) = (WasiCtxBuilder::new(), During::default());
+        wasi.stdout(Output::new(settings, "stdout", &during));
+        wasi.stderr(Output::new(settings, "stderr", &during));
+        wasi.max_random_size(MAX_RANDOM);
+        time.put_into(&mut wasi);
+        Self { context: wasi.build(), during }
+    }
 }
 
 /// Refuses memory and tables beyond the use's limits by a trap: a guest that cannot grow would end in one

@@ -108,7 +108,7 @@ async fn status_and_metrics_show_components() {
 async fn what_a_component_prints_is_in_the_log() {
     let gateway = proxy("", "").await;
     assert_eq!(gateway.get("/print", &[]).await.text(), "printed");
-    gateway.logged(&["printed by the guest", "stdout", "proxy"]).await;
+    gateway.logged(&["printed by the guest", "stdout", "proxy", "request_id"]).await;
     gateway.logged(&["complained by the guest", "stderr", "proxy"]).await;
     gateway.stop().await;
 }

@@ -101,7 +101,7 @@ async fn a_panic_is_one_line_and_not_many_of_them_are_told() {
     })
     .await;
     assert!(dropped >= 1.0);
-    let line = gateway.logged(&["WARN", "panicked at", "stderr", "faulty"]).await;
+    let line = gateway.logged(&["WARN", "panicked at", "stderr", "faulty", "request_id"]).await;
     assert!(line.contains("a secret of the panic") && line.contains("note: run with"), "{line}");
     drop(connection);
     gateway.stop().await;

@@ -7,6 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use http::HeaderValue;
+use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
@@ -19,11 +21,26 @@ pub(super) const MAX_LINE: usize = 4096;
 pub(crate) struct Output {
     settings: Arc<Settings>,
     stream: &'static str,
+    during: During,
 }
 
 impl Output {
-    pub(crate) fn new(settings: &Arc<Settings>, stream: &'static str) -> Self {
-        Self { settings: Arc::clone(settings), stream }
+    pub(crate) fn new(settings: &Arc<Settings>, stream: &'static str, during: &During) -> Self {
+        Self { settings: Arc::clone(settings), stream, during: during.clone() }
+    }
+}
+
+/// The exchange in whose hook a guest prints: its id, which the log lines have.
+#[derive(Clone, Default)]
+pub(crate) struct During(Arc<Mutex<Option<HeaderValue>>>);
+
+impl During {
+    pub(crate) fn set(&self, id: Option<&HeaderValue>) {
+        *self.0.lock() = id.cloned();
+    }
+
+    fn request_id(&self) -> Option<String> {
+        self.0.lock().as_ref().and_then(|id| Some(id.to_str().ok()?.to_owned()))
     }
 }
 
@@ -68,14 +85,16 @@ impl Lines {
         if let Some(panic) = self.panic.take()
             && self.output.settings.may_log_panic()
         {
-            let Output { settings, stream } = &self.output;
-            tracing::warn!(target: "plugin", plugin = settings.name, stream, "{panic}");
+            let Output { settings, stream, during } = &self.output;
+            let (plugin, request_id) = (settings.name.as_str(), during.request_id());
+            tracing::warn!(target: "plugin", plugin, request_id, stream, "{panic}");
         }
     }
 
     fn log(&self, line: &str) {
-        let Output { settings, stream } = &self.output;
-        tracing::info!(target: "plugin", plugin = settings.name, stream, "{line}");
+        let Output { settings, stream, during } = &self.output;
+        let (plugin, request_id) = (settings.name.as_str(), during.request_id());
+        tracing::info!(target: "plugin", plugin, request_id, stream, "{line}");
     }
 }
 

@@ -51,6 +51,10 @@ impl Caller {
         forwarding::identify(&mut identity, request.headers());
         (request.map(body::for_guest), Self { generation, bound, identity })
     }
+
+    pub(super) fn request_id(&self) -> Option<&HeaderValue> {
+        self.identity.get(X_REQUEST_ID)
+    }
 }
 
 impl Outbound {
@@ -67,7 +71,7 @@ impl Outbound {
         let caller = self.caller.as_ref().ok_or(Error::HttpRequestDenied)?;
         let upstream = self.upstream(caller, request.uri()).ok_or(Error::HttpRequestDenied)?;
         if self.calls >= self.settings.limits.calls {
-            let id = caller.identity.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+            let id = caller.request_id().and_then(|id| id.to_str().ok());
             self.settings.reached(Limit::Calls, "", id.unwrap_or_default());
             return Err(Error::ConnectionLimitReached);
         }

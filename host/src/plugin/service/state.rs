@@ -11,7 +11,7 @@ use super::{
     outbound::{Caller, Outbound},
 };
 use crate::plugin::{
-    imports::output::Output,
+    imports::output::{During, Output},
     meter::Meter,
     state::{MAX_RANDOM, MemoryLimit},
     usage::Settings,
@@ -43,9 +43,11 @@ impl State {
         table.set_max_capacity(MAX_HANDLES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(MAX_FIELDS);
+        let during = During::default();
+        during.set(caller.as_ref().and_then(Caller::request_id));
         Self {
             table,
-            wasi: wasi(settings),
+            wasi: wasi(settings, &during),
             http,
             outbound: Outbound::new(Arc::clone(settings), caller),
             memory: MemoryLimit::new(&settings.limits),
@@ -61,9 +63,10 @@ impl State {
 }
 
 /// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
-fn wasi(settings: &Arc<Settings>) -> WasiCtx {
+fn wasi(settings: &Arc<Settings>, during: &During) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
-    wasi.stdout(Output::new(settings, "stdout")).stderr(Output::new(settings, "stderr"));
+    wasi.stdout(Output::new(settings, "stdout", during));
+    wasi.stderr(Output::new(settings, "stderr", during));
     wasi.max_random_size(MAX_RANDOM);
     wasi.build()
 }
