@@ -2,6 +2,7 @@
 
 mod common;
 mod copy;
+mod failing;
 mod finish;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, Uri,
+    HeaderValue, Response, Uri,
     header::HOST,
     request::Parts,
     uri::{Authority, PathAndQuery},
@@ -29,14 +30,14 @@ use crate::{
     forwarding::X_FORWARDED_PROTO,
     generation::{Generation, Route},
     listener::Client,
-    plugin::{Service, Suspended, Trial},
-    problem,
+    plugin::{Suspended, Trial},
     router::Params,
-    upstream::{Joined, Upstream},
+    upstream::Joined,
 };
 
 pub(crate) use self::{
     common::AttributesFull,
+    failing::Chain,
     finish::{BrokenOff, End, refused},
 };
 
@@ -156,40 +157,6 @@ impl Exchange {
         Self { state: Some(state) }
     }
 
-    /// The exchange for the chunk hooks of one of its bodies: the heads as they are now, and the
-    /// same attributes. It does not end with it.
-    pub(crate) fn view(&mut self) -> Self {
-        let state = State {
-            generation: Arc::clone(&self.generation),
-            client: Arc::clone(&self.client),
-            route: self.route.clone(),
-            params: self.params,
-            request: copy(&self.request),
-            request_body: Body::Broken(BodyError::ClientAborted),
-            progress: None,
-            target: self.target.clone(),
-            recode: None,
-            upstream: self.upstream.clone(),
-            id: self.id.clone(),
-            started: self.started,
-            deadline: self.deadline,
-            clock: self.clock,
-            common: self.common.share(),
-            view: Some(View::default()),
-            reached: self.reached,
-            canaries: self.canaries.clone(),
-            trials: self.trials.clone(),
-            suspended: Vec::new(),
-            held_back: false,
-            response: None,
-            answered_by: self.answered_by.clone(),
-            error: None,
-            tunnel: None,
-            ended: true,
-        };
-        Self { state: Some(Box::new(state)) }
-    }
-
     /// Ends the exchange: metrics, access log, `on-finish` hooks.
     pub(crate) fn finish(mut self, end: &End<'_>) {
         self.end(end);
@@ -273,44 +240,6 @@ impl State {
         self.clock.saturating_duration_since(began)
     }
 
-    /// Answers with a problem, whatever stood as the answer before.
-    pub(crate) fn fail(&mut self, error: Error) {
-        if !is_told(&error) {
-            return self.fail_untold(error);
-        }
-        let (request_id, route) = (self.id(), self.route_name());
-        tracing::warn!(request_id, route, error = %Chain(&error), "answered with a problem");
-        self.answer_for(error);
-    }
-
-    /// As [`Self::fail`], where a component is behind it: of its failures only so many are told.
-    pub(crate) fn fail_by(&mut self, service: &Service, error: Error) {
-        match error {
-            Error::Plugin { .. } if !service.may_tell_failure() => self.fail_untold(error),
-            error => self.fail(error),
-        }
-    }
-
-    /// As [`Self::fail`], where an upstream is behind it: of its failures only so many are told.
-    pub(crate) fn fail_at(&mut self, upstream: &Upstream, error: Error) {
-        if is_told(&error) && !upstream.may_tell_failure() {
-            return self.fail_untold(error);
-        }
-        self.fail(error);
-    }
-
-    /// As [`Self::fail`], for what the log gets on demand only.
-    pub(crate) fn fail_untold(&mut self, error: Error) {
-        let (request_id, route) = (self.id(), self.route_name());
-        tracing::debug!(request_id, route, error = %Chain(&error), "answered with a problem");
-        self.answer_for(error);
-    }
-
-    fn answer_for(&mut self, error: Error) {
-        self.response = Some(problem::response(&error, self.id()));
-        self.error = Some(error);
-    }
-
     pub(crate) fn route_name(&self) -> &str {
         self.route.as_ref().map_or("", |route| &route.name)
     }
@@ -380,36 +309,5 @@ impl State {
         let scheme = if https { "https" } else { "http" };
         let uri = Uri::builder().scheme(scheme).authority(host).path_and_query(target.clone());
         uri.build().unwrap_or_else(|_| Uri::from(target))
-    }
-}
-
-/// Whether the log tells of it by itself. What a client does wrong it can do often: its errors are in
-/// the metrics and the access log. The chain has told of a plugin's failure.
-fn is_told(error: &Error) -> bool {
-    !problem::status(error).is_client_error() && !error.is_of_hook()
-}
-
-/// A head without its extensions, which belong to the connection.
-fn copy(head: &Parts) -> Parts {
-    let (mut copy, ()) = Request::new(()).into_parts();
-    copy.method = head.method.clone();
-    copy.uri = head.uri.clone();
-    copy.version = head.version;
-    copy.headers = head.headers.clone();
-    copy
-}
-
-/// An error with all its sources, on one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }

@@ -3,16 +3,11 @@
 //! Both have the same shape and speak this crate's types, so nothing else knows which it is.
 
 #[cfg(target_family = "wasm")]
-#[path = "sys/component.rs"]
-mod border;
+pub mod component;
 #[cfg(not(target_family = "wasm"))]
-#[path = "sys/native.rs"]
-mod border;
-
-pub(crate) use border::*;
+mod native;
 
 #[cfg(target_family = "wasm")]
-pub mod component {
-    //! For [`__export!`](crate::__export) only.
-    pub use super::border::{Component, bindings, export_component};
-}
+pub(crate) use self::component::*;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use self::native::*;

@@ -21,6 +21,9 @@
 //! plugin is granted what its [`NEEDS`](Plugin::NEEDS) name of bodies; of those that they do not name
 //! it is refused every byte, as by a gateway whose operator was not told to grant them.
 
+mod exchange;
+mod message;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -28,12 +31,15 @@ use std::time::{Duration, SystemTime};
 use crate::configure;
 use crate::error::Error;
 use crate::http::{Call, CallError};
-use crate::plugin::{Need, Outcome, Phases, Plugin};
-use crate::request::{self, Field, Peer};
+use crate::plugin::{Need, Phases, Plugin};
+use crate::request;
 use crate::response::Response;
 use crate::sys;
 use crate::telemetry::Level;
 use crate::verdict::Verdict;
+
+pub use self::exchange::Exchange;
+pub use self::message::Request;
 
 /// A gateway with one plugin and nothing else.
 pub struct Gateway<P> {
@@ -189,288 +195,6 @@ fn with_granted<P: Plugin, T>(
     let made = hook(request);
     request.sys.withhold_body(false);
     made
-}
-
-/// What has become of a request.
-pub struct Exchange<P> {
-    gateway: Gateway<P>,
-    /// The request as the next plugin and the upstream would see it.
-    pub request: request::Request,
-    /// The plugin's own answer.
-    pub answer: Option<Response>,
-}
-
-impl<P: Plugin> Exchange<P> {
-    /// Whether the request goes on.
-    #[must_use]
-    pub fn is_next(&self) -> bool {
-        self.answer.is_none()
-    }
-
-    /// The status of the plugin's own answer.
-    #[must_use]
-    pub fn status(&self) -> Option<u16> {
-        self.answer.as_ref().map(Response::status)
-    }
-
-    /// A header of the plugin's own answer.
-    #[must_use]
-    pub fn answer_header(&self, name: &str) -> Option<String> {
-        self.answer.as_ref()?.header(name)
-    }
-
-    /// The body of the plugin's own answer, as text.
-    ///
-    /// # Panics
-    ///
-    /// The plugin has not answered, or not in UTF-8.
-    #[must_use]
-    #[track_caller]
-    pub fn answer_text(&self) -> String {
-        let answer = self.answer.as_ref().expect("the plugin has answered");
-        String::from_utf8(answer.body().expect("it is in memory")).expect("the answer is UTF-8")
-    }
-
-    /// Path and query that the upstream would see.
-    #[must_use]
-    pub fn target(&self) -> String {
-        let request = self.request.sys.0.borrow();
-        request.target.clone().unwrap_or_else(|| match &request.query {
-            Some(query) => format!("{}?{query}", request.path),
-            None => request.path.clone(),
-        })
-    }
-
-    /// The upstream that the plugin has chosen.
-    #[must_use]
-    pub fn upstream(&self) -> Option<String> {
-        self.request.sys.0.borrow().upstream.clone()
-    }
-
-    /// The response as the client would see it: the plugin's own answer, or else `upstream`'s.
-    ///
-    /// # Panics
-    ///
-    /// The response hook fails.
-    #[must_use]
-    #[track_caller]
-    pub fn response(self, upstream: Response) -> Response {
-        match self.try_response(upstream) {
-            Ok(response) => response,
-            Err(error) => panic!("the response hook failed: {error}"),
-        }
-    }
-
-    /// As [`response`](Exchange::response), for tests of hooks that fail.
-    ///
-    /// # Errors
-    ///
-    /// What the log would say.
-    pub fn try_response(mut self, upstream: Response) -> Result<Response, Error> {
-        sys::enter(&self.gateway.world);
-        let mut response = self.answer.take().unwrap_or(upstream);
-        if self.gateway.phases().contains(Phases::RESPONSE) {
-            response.sys.withhold_body(!P::NEEDS.contains(&Need::ResponseBody));
-            let plugin = &self.gateway.plugin;
-            with_granted::<P, _>(&mut self.request, |request| {
-                plugin.on_response(request, &mut response)
-            })?;
-            response.sys.withhold_body(false);
-        }
-        Ok(response)
-    }
-
-    /// Sends a request body in these pieces through the chunk hook, and gives what comes out.
-    ///
-    /// # Panics
-    ///
-    /// The hook fails.
-    #[must_use]
-    #[track_caller]
-    pub fn request_chunks(&mut self, pieces: &[impl AsRef<[u8]>]) -> Vec<u8> {
-        match self.try_request_chunks(pieces) {
-            Ok(body) => body,
-            Err(error) => panic!("the request's chunk hook failed: {error}"),
-        }
-    }
-
-    /// As [`request_chunks`](Exchange::request_chunks), for tests of hooks that fail.
-    ///
-    /// # Errors
-    ///
-    /// What the log would say.
-    pub fn try_request_chunks(&mut self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, Error> {
-        let wanted = self.gateway.phases().contains(Phases::REQUEST_CHUNKS);
-        self.chunks(pieces, wanted, P::on_request_chunk)
-    }
-
-    /// Sends a response body in these pieces through the chunk hook, and gives what comes out.
-    ///
-    /// # Panics
-    ///
-    /// The hook fails.
-    #[must_use]
-    #[track_caller]
-    pub fn response_chunks(&mut self, pieces: &[impl AsRef<[u8]>]) -> Vec<u8> {
-        match self.try_response_chunks(pieces) {
-            Ok(body) => body,
-            Err(error) => panic!("the response's chunk hook failed: {error}"),
-        }
-    }
-
-    /// As [`response_chunks`](Exchange::response_chunks), for tests of hooks that fail.
-    ///
-    /// # Errors
-    ///
-    /// What the log would say.
-    pub fn try_response_chunks(&mut self, pieces: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, Error> {
-        let wanted = self.gateway.phases().contains(Phases::RESPONSE_CHUNKS);
-        self.chunks(pieces, wanted, P::on_response_chunk)
-    }
-
-    /// The last piece is marked as such; what the hook holds back comes again with the next one.
-    fn chunks(
-        &mut self,
-        pieces: &[impl AsRef<[u8]>],
-        wanted: bool,
-        hook: impl Fn(&P, &mut request::Request, Vec<u8>, bool) -> Result<Vec<u8>, Error>,
-    ) -> Result<Vec<u8>, Error> {
-        sys::enter(&self.gateway.world);
-        let (mut held, mut body) = (Vec::new(), Vec::new());
-        for (index, piece) in pieces.iter().enumerate() {
-            if !wanted {
-                body.extend_from_slice(piece.as_ref());
-                continue;
-            }
-            held.extend_from_slice(piece.as_ref());
-            let last = index + 1 == pieces.len();
-            let chunk = sys::Chunk { last, held: Vec::new() };
-            self.request.sys.0.borrow_mut().chunk = Some(chunk);
-            let made = hook(&self.gateway.plugin, &mut self.request, held, last);
-            let chunk = self.request.sys.0.borrow_mut().chunk.take();
-            held = chunk.unwrap_or_default().held;
-            body.extend(made?);
-        }
-        Ok(body)
-    }
-
-    /// Ends the exchange.
-    pub fn finish(mut self, outcome: &Outcome) {
-        sys::enter(&self.gateway.world);
-        if self.gateway.phases().contains(Phases::FINISH) {
-            self.gateway.plugin.on_finish(&mut self.request, outcome);
-        }
-    }
-}
-
-/// A request to be sent.
-pub struct Request {
-    data: sys::RequestData,
-}
-
-impl Request {
-    /// A `GET` of a path and query, from 192.0.2.1, on a route called `route`.
-    #[must_use]
-    pub fn get(target: &str) -> Self {
-        Self::new("GET", target)
-    }
-
-    /// A `POST`, otherwise as [`get`](Request::get).
-    #[must_use]
-    pub fn post(target: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self::new("POST", target).body(body)
-    }
-
-    /// A request with any method, otherwise as [`get`](Request::get).
-    #[must_use]
-    pub fn new(method: &str, target: &str) -> Self {
-        let (path, query) = match target.split_once('?') {
-            Some((path, query)) => (path, Some(query.to_owned())),
-            None => (target, None),
-        };
-        let data = sys::RequestData {
-            id: "test-request".to_owned(),
-            route: "route".to_owned(),
-            peer: Peer { address: "192.0.2.1".to_owned(), tls: None },
-            method: method.to_owned(),
-            scheme: "http".to_owned(),
-            authority: "gateway.test".to_owned(),
-            path: path.to_owned(),
-            query,
-            ..sys::RequestData::default()
-        };
-        Self { data }
-    }
-
-    /// Adds a header line.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        let name = name.to_ascii_lowercase();
-        self.data.headers.push(Field { name, value: value.to_owned() });
-        self
-    }
-
-    /// Sets the body.
-    #[must_use]
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.data.body = body.into();
-        self
-    }
-
-    /// Sets a path parameter of the route.
-    #[must_use]
-    pub fn param(mut self, name: &str, value: &str) -> Self {
-        self.data.params.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    /// Sets an attribute, as an earlier plugin would.
-    #[must_use]
-    pub fn attribute(mut self, name: &str, value: &str) -> Self {
-        self.data.attributes.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    /// Sets the client's address.
-    #[must_use]
-    pub fn from(mut self, address: &str) -> Self {
-        address.clone_into(&mut self.data.peer.address);
-        self
-    }
-
-    /// Sets the name of the route.
-    #[must_use]
-    pub fn route(mut self, route: &str) -> Self {
-        route.clone_into(&mut self.data.route);
-        self
-    }
-
-    /// The request as a plugin sees it, for tests of a plugin's parts.
-    #[must_use]
-    pub fn build(self) -> request::Request {
-        request::Request { sys: sys::Request(RefCell::new(self.data)) }
-    }
-}
-
-impl Response {
-    /// Adds a header line, to make a response in one expression in a test.
-    ///
-    /// # Panics
-    ///
-    /// HTTP does not allow it.
-    #[must_use]
-    #[track_caller]
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
-        self.append_header(name, value).expect("a header that HTTP allows");
-        self
-    }
-
-    /// Sets the body, to make a response in one expression in a test.
-    #[must_use]
-    pub fn with_body(mut self, body: impl AsRef<[u8]>) -> Self {
-        self.set_body(body).expect("a body in memory");
-        self
-    }
 }
 
 /// Holds a schema file to the types of the configuration; `#[plugin(schema = "..")]` calls it.

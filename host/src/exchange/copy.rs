@@ -1,8 +1,11 @@
-//! A copy of an exchange's request, to look at.
+//! Copies of an exchange's request, to look at.
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Exchange, State};
+use http::{Request, request::Parts};
+
+use super::{Exchange, State, View};
+use crate::body::{Body, BodyError};
 
 impl Exchange {
     /// A copy that comes to no end of its own: it is in no metric and no log. It has the body only
@@ -38,4 +41,48 @@ impl Exchange {
         };
         Self { state: Some(Box::new(state)) }
     }
+
+    /// The exchange for the chunk hooks of one of its bodies: the heads as they are now, and the
+    /// same attributes. It does not end with it.
+    pub(crate) fn view(&mut self) -> Self {
+        let state = State {
+            generation: Arc::clone(&self.generation),
+            client: Arc::clone(&self.client),
+            route: self.route.clone(),
+            params: self.params,
+            request: head(&self.request),
+            request_body: Body::Broken(BodyError::ClientAborted),
+            progress: None,
+            target: self.target.clone(),
+            recode: None,
+            upstream: self.upstream.clone(),
+            id: self.id.clone(),
+            started: self.started,
+            deadline: self.deadline,
+            clock: self.clock,
+            common: self.common.share(),
+            view: Some(View::default()),
+            reached: self.reached,
+            canaries: self.canaries.clone(),
+            trials: self.trials.clone(),
+            suspended: Vec::new(),
+            held_back: false,
+            response: None,
+            answered_by: self.answered_by.clone(),
+            error: None,
+            tunnel: None,
+            ended: true,
+        };
+        Self { state: Some(Box::new(state)) }
+    }
+}
+
+/// A head without its extensions, which belong to the connection.
+pub(super) fn head(head: &Parts) -> Parts {
+    let (mut copy, ()) = Request::new(()).into_parts();
+    copy.method = head.method.clone();
+    copy.uri = head.uri.clone();
+    copy.version = head.version;
+    copy.headers = head.headers.clone();
+    copy
 }

@@ -1,9 +1,13 @@
 //! From a file to a linked component: read, compile once for each digest, describe.
 
+mod compiling;
+mod error;
+mod file;
+
 use std::{
     collections::HashMap,
-    fmt, io,
-    path::{Path, PathBuf},
+    fmt,
+    path::Path,
     sync::{Arc, Weak},
 };
 
@@ -25,14 +29,18 @@ use super::{
     surface::Surface,
     trace::Traces,
     usage::Settings,
-    world::{Kind, Release, World},
+    world::Release,
 };
 use crate::{
     config,
     digest::Digest,
-    disk::{self, CacheFolder, InUse},
-    registry::MAX_COMPONENT,
+    disk::{CacheFolder, InUse},
 };
+
+pub use self::error::LoadError;
+use self::file::{check_kind, read, release};
+
+pub(super) use self::compiling::Compiling;
 
 /// A compiled component that fits the world, shared by all uses of the same bytes.
 pub struct Component {
@@ -72,42 +80,6 @@ pub struct Manifest {
     pub config_schema: String,
     /// `upstreams`, `request-body` and the like: what it will ask for.
     pub needs: Vec<&'static str>,
-}
-
-/// Why a component cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    #[error("cannot read `{path}`: {source}")]
-    Read { path: PathBuf, source: io::Error },
-    #[error("`{name}` is a core WebAssembly module, not a component; build it for wasm32-wasip2")]
-    Module { name: String },
-    #[error("`{name}` is not a WebAssembly component: {reason}")]
-    NotAComponent { name: String, reason: String },
-    #[error(
-        "`{name}` is written for `tollgate:plugin@{theirs}`; this gateway loads {known}: run it in a newer gateway, or build it for one of these",
-        known = Release::known()
-    )]
-    UnknownVersion { name: String, theirs: String },
-    #[error("`{name}` does not fit the world `tollgate:plugin`: {reason}")]
-    OtherWorld { name: String, reason: String },
-    #[error(
-        "`{name}` is a `wasi:http` component: it answers requests, at the end of a route (`component`)"
-    )]
-    NotAPlugin { name: String },
-    #[error("`{name}` cannot describe itself: {reason}")]
-    Describe { name: String, reason: String },
-    #[error("`{name}` is a plugin, which does not answer requests by itself; list it in `plugins`")]
-    NotAnEnd { name: String },
-    #[error("`{name}` is a `wasi:http` middleware, which is no plugin of this gateway's own world")]
-    Middleware { name: String },
-    #[error(
-        "`{name}` exports neither `wasi:http/incoming-handler@0.2` nor `wasi:http/handler@0.3`"
-    )]
-    NoService { name: String },
-    #[error("`{name}` does not fit the world `{world}`: {reason}")]
-    Unlinked { name: String, world: String, reason: String },
-    #[error("the engine of `wasi:http` components does not start: {0}")]
-    Engine(String),
 }
 
 /// Every component in use, so that the same bytes are compiled once.
@@ -307,87 +279,6 @@ struct Made {
 fn count(counter: Option<&IntCounter>) {
     if let Some(counter) = counter {
         counter.inc();
-    }
-}
-
-/// A file that is about to be compiled.
-#[derive(Clone, Copy)]
-pub(super) struct Compiling<'a> {
-    components: &'a Components,
-    /// What errors call it.
-    pub(super) name: &'a str,
-    pub(super) bytes: &'a [u8],
-    /// Of the bytes.
-    pub(super) digest: &'a Digest,
-}
-
-impl Compiling<'_> {
-    pub(super) fn compile(self, engine: &wasmtime::Engine) -> Result<Compiled, LoadError> {
-        let compiled = self.components.compiled_for(engine, self.bytes, self.digest);
-        compiled.map_err(|error| LoadError::NotAComponent {
-            name: self.name.to_owned(),
-            reason: damage(self.bytes).unwrap_or_else(|| {
-                format!("{error:#}; if it is damaged, copy it again or build it again")
-            }),
-        })
-    }
-}
-
-/// Where the bytes stop being a component, if it is their form that is at fault.
-fn damage(bytes: &[u8]) -> Option<String> {
-    let error = wasmparser::Parser::new(0).parse_all(bytes).find_map(Result::err)?;
-    let (at, length) = (error.offset(), bytes.len());
-    Some(if error.message().starts_with("unexpected end") {
-        format!("it is cut short, after {length} bytes; copy it again, or build it again")
-    } else {
-        let reason = error.message();
-        format!(
-            "it is damaged at byte {at} of {length} ({reason}); copy it again, or build it again"
-        )
-    })
-}
-
-/// The bytes of a file and their digest.
-fn read(path: &Path) -> Result<(Vec<u8>, Digest), LoadError> {
-    let read = disk::read(path, MAX_COMPONENT);
-    let bytes = read.map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    let digest = Digest::of(&bytes);
-    Ok((bytes, digest))
-}
-
-/// Tells a core module, and anything else that is no component, before the compiler does.
-fn check_kind(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
-    if wasmparser::Parser::is_component(bytes) {
-        return Ok(());
-    }
-    if wasmparser::Parser::is_core_wasm(bytes) {
-        return Err(LoadError::Module { name: name.to_owned() });
-    }
-    let reason = match bytes {
-        [] => "it is empty",
-        _ => "it does not begin as one",
-    };
-    let reason =
-        format!("{reason}; build it for wasm32-wasip2, such as by `tollgate plugin build`");
-    Err(LoadError::NotAComponent { name: name.to_owned(), reason })
-}
-
-/// The version of the world that a plugin is written for, told before it is compiled. `None`: it is of
-/// no world that is known, or broken, which the compiler tells.
-///
-/// # Errors
-///
-/// It is no plugin, or of a version that this gateway does not know.
-fn release(name: &str, bytes: &[u8]) -> Result<Option<Release>, LoadError> {
-    let Some(World { kind, version }) = World::of(bytes) else { return Ok(None) };
-    let name = name.to_owned();
-    match kind {
-        Kind::Plugin => match Release::of(&version) {
-            None => Err(LoadError::UnknownVersion { name, theirs: version }),
-            release => Ok(release),
-        },
-        Kind::Proxy | Kind::Service => Err(LoadError::NotAPlugin { name }),
-        Kind::Middleware => Err(LoadError::Middleware { name }),
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use super::{Response, ResponseData, world};
+use super::response::{Response, ResponseData};
+use super::world;
 
 /// What is stored, by key.
 #[derive(Default)]
