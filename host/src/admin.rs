@@ -31,7 +31,7 @@ use crate::{
     config::{self, Secret, Secrets},
     gateway::Gateway,
     generation::Generation,
-    plugin::Shared,
+    plugin::{Quarantine, Shared},
     reload::{Status, Triggers},
     telemetry::Metrics,
 };
@@ -176,9 +176,13 @@ impl Endpoints {
         {
             body.push_str(&format!("degraded: the last reload was refused\n{faults}\n"));
         }
-        for upstream in self.gateway.current().upstreams.values() {
-            if upstream.addresses().is_empty() {
-                body.push_str(&format!("degraded: upstream `{}` has no address\n", upstream.name));
+        let generation = self.gateway.current();
+        for upstream in generation.upstreams.values().filter(|it| it.addresses().is_empty()) {
+            body.push_str(&format!("degraded: upstream `{}` has no address\n", upstream.name));
+        }
+        for plugin in generation.uses.iter().flat_map(|plugin| plugin.versions()) {
+            if plugin.quarantine().is_some_and(Quarantine::is_active) {
+                body.push_str(&format!("degraded: plugin `{}` is in quarantine\n", plugin.name()));
             }
         }
         text(StatusCode::OK, body)

@@ -205,7 +205,7 @@ async fn ask_plugin(listed: &Arc<Use>, place: usize, mut exchange: Exchange) -> 
     let mut verdict = Ok(Verdict::Next);
     if plugin.wants_request() {
         (exchange, verdict) = plugin.on_request(exchange).await;
-        listed.note(plugin, verdict.as_ref().err());
+        listed.note_verdict(plugin, &verdict);
     }
     if let Some(shadow) = shadow {
         shadow.compare(Seen::of(&exchange, &verdict));
@@ -214,6 +214,9 @@ async fn ask_plugin(listed: &Arc<Use>, place: usize, mut exchange: Exchange) -> 
         Ok(verdict) => follow(&mut exchange, verdict),
         Err(error) => failed(&mut exchange, plugin, "on-request", error),
     };
+    if answered {
+        exchange.answered_by_plugin = Some(plugin.name().to_owned());
+    }
     (exchange, answered)
 }
 
@@ -227,6 +230,9 @@ async fn ask_middleware(
         Ok(verdict) => follow(&mut exchange, verdict),
         Err(failed) => passed_by(&mut exchange, middleware, failed),
     };
+    if answered {
+        exchange.answered_by_plugin = Some(middleware.name().to_owned());
+    }
     (exchange, answered)
 }
 

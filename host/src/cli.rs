@@ -9,7 +9,7 @@ mod run;
 mod schema;
 mod validate;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -83,8 +83,9 @@ struct ConfigArgument {
 #[derive(Clone, clap::Args)]
 struct CacheArgument {
     /// Folder for compiled and fetched plugins [default: tollgate in the user's cache folder]
+    // A text: an empty variable is as good as none.
     #[arg(long, env = "TOLLGATE_CACHE", value_name = "FOLDER")]
-    cache: Option<PathBuf>,
+    cache: Option<OsString>,
     /// Bytes that are kept there; what was not used for the longest time makes room
     #[arg(
         long,
@@ -94,8 +95,8 @@ struct CacheArgument {
         value_parser = size
     )]
     cache_size: u64,
-    /// Compile and fetch every plugin at each start
-    #[arg(long, conflicts_with = "cache")]
+    /// Compile and fetch every plugin at each start, whatever the environment says of a cache
+    #[arg(long)]
     no_cache: bool,
 }
 
@@ -106,7 +107,8 @@ impl CacheArgument {
     }
 
     fn folder(self) -> Option<CacheFolder> {
-        let path = if self.no_cache { None } else { self.cache.or_else(default_cache) };
+        let named = self.cache.filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let path = if self.no_cache { None } else { named.or_else(default_cache) };
         path.map(|path| CacheFolder { path, max_bytes: self.cache_size })
     }
 }

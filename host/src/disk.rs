@@ -44,14 +44,9 @@ pub(crate) fn read_from(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
 pub(crate) fn components(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
-    files.retain(|file| is_component(file));
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));
     files.sort();
     files
-}
-
-/// Whether a file's name is that of a component.
-pub(crate) fn is_component(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wasm")
 }
 
 /// As [`read`], of text in UTF-8.

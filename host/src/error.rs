@@ -27,7 +27,7 @@ pub(crate) enum Error {
     /// The route has no end of its own, and no plugin has answered.
     #[error("no plugin of the route answered")]
     NotAnswered,
-    #[error("the path is served for {allow:?} only")]
+    #[error("only {} may be asked for here", methods(allow))]
     MethodNotAllowed { allow: Vec<Method> },
     #[error("the request body is larger than {limit} bytes")]
     BodyTooLarge { limit: u64 },
@@ -78,4 +78,9 @@ impl Error {
             | BodyError::Deadline { .. } => None,
         }
     }
+}
+
+/// As a text tells them.
+pub(crate) fn methods(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
 }

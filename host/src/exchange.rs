@@ -99,6 +99,8 @@ pub(crate) struct State {
     /// Whether a shadow asked for something that it does not get.
     pub(crate) held_back: bool,
     pub(crate) response: Option<Response<Body>>,
+    /// The plugin that answered, or whose failure the answer is.
+    pub(crate) answered_by_plugin: Option<String>,
     /// The upstream that answered, or failed to.
     pub(crate) answered_by: Option<Arc<str>>,
     /// Why the gateway answered.
@@ -149,6 +151,7 @@ impl Exchange {
             suspended: Vec::new(),
             held_back: false,
             response: None,
+            answered_by_plugin: None,
             answered_by: None,
             error: None,
             tunnel: None,

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Uri, header::HOST, uri::Scheme};
 
 use crate::{
     config::{Config, Isolation, OnError, Route, Use, UseLimits, shown_match, written_size},
+    error::methods,
     gateway::{admit_target, is_server_wide},
     problem,
     router::{Head, NoRoute, Params, Router, normalise},
@@ -34,7 +35,9 @@ pub fn explain(
     url: &str,
     headers: &HeaderMap,
 ) -> Result<String, String> {
-    let uri: Uri = url.parse().map_err(|error| format!("{url:?} is not a URL: {error}"))?;
+    let uri: Uri = url
+        .parse()
+        .map_err(|error| format!("{url:?} is not a URL ({error}); a path alone begins with `/`"))?;
     admit_target(method, &uri, &config.limits).map_err(|error| {
         format!("{method} {url:.80} is answered with {}: {error}", problem::status(&error))
     })?;
@@ -77,13 +80,19 @@ pub fn explain(
     Ok(text)
 }
 
-/// The listener at the URL's port that redirects, with the status.
+/// The listener that redirects a URL of `http`, with the status: the one at its port. Where it names
+/// none and nobody listens at 80, something leads there from outside: any that redirects is meant.
 fn redirecting(config: &Config, uri: &Uri) -> Option<(SocketAddr, u16)> {
     if uri.scheme() != Some(&Scheme::HTTP) {
         return None;
     }
-    let port = uri.port_u16().unwrap_or(80);
-    let listener = config.listeners.iter().find(|listener| listener.address.port() == port)?;
+    let at = |port| config.listeners.iter().find(move |it| it.address.port() == port);
+    let listener = match uri.port_u16() {
+        Some(port) => at(port),
+        None => {
+            at(80).or_else(|| config.listeners.iter().find(|it| it.redirect_to_https.is_some()))
+        }
+    }?;
     Some((listener.address, listener.redirect_to_https?.status.as_u16()))
 }
 
@@ -96,9 +105,8 @@ fn request_line(head: &Head<'_>) -> String {
 fn refusal(no_route: &NoRoute) -> String {
     match no_route {
         NoRoute::NotFound => "404 route-not-found".to_owned(),
-        NoRoute::MethodNotAllowed(methods) => {
-            let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
-            format!("405 method-not-allowed; allowed: {}", methods.join(", "))
+        NoRoute::MethodNotAllowed(allow) => {
+            format!("405 method-not-allowed; allowed: {}", methods(allow))
         }
     }
 }

@@ -5,8 +5,10 @@ mod build;
 mod canary;
 mod check;
 mod components;
+mod prove;
 mod refusal;
 mod services;
+mod upstreams;
 
 use std::{
     collections::HashMap,

@@ -128,16 +128,14 @@ impl Listener {
 
     async fn drain(&self, mut connections: JoinSet<()>) {
         self.watch.drain();
-        let until = (*self.stop.borrow()).unwrap_or_else(Instant::now);
         let ended = async { while connections.join_next().await.is_some() {} };
-        if timeout_at(until.into(), ended).await.is_err() {
-            worker::begin_to_cut();
-            tracing::warn!(
-                open = connections.len(),
-                "closing connections that did not finish in time"
-            );
-            connections.shutdown().await;
+        tokio::select! {
+            biased;
+            () = ended => return,
+            () = over(self.stop.clone()) => worker::begin_to_cut(),
         }
+        tracing::warn!(open = connections.len(), "closing connections that did not finish in time");
+        connections.shutdown().await;
     }
 }
 
@@ -145,6 +143,17 @@ impl Listener {
 async fn told(stop: &mut signal::Receiver<Option<Instant>>) {
     // An error means that whoever could tell is gone, which is as good a reason.
     let _ = stop.wait_for(Option::is_some).await;
+}
+
+/// Ends when what is open has had its time. It may be told meanwhile that there is less of it.
+pub(crate) async fn over(mut stop: signal::Receiver<Option<Instant>>) {
+    loop {
+        let until = (*stop.borrow_and_update()).unwrap_or_else(Instant::now);
+        match timeout_at(until.into(), stop.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
 }
 
 async fn refused(error: &std::io::Error) {

@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Reloads that may wait. More would all do the same.
 const QUEUE: usize = 16;
 
+/// Nobody has asked for the reload.
+const BY_FILES: &str = "files";
+
 /// How often what is no longer used is let go of.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -130,6 +133,10 @@ impl Reloader {
             };
             let Some(trigger) = trigger else { return };
             let (by, replies) = gather(trigger, &mut triggers).await;
+            // What was noticed may be no more than that a file was opened, or another one's change.
+            if by == BY_FILES && self.seen.again() == self.seen {
+                continue;
+            }
             let outcome = self.reload(by).await;
             self.drop_retired();
             files.follow(&self.seen, &self.gateway.current().config);
@@ -166,6 +173,7 @@ impl Reloader {
 
     fn swap(&mut self, next: Generation) -> u64 {
         let number = next.number;
+        tell_swaps(&self.gateway.current(), &next);
         self.builder.shared.resize(&next.config);
         self.retired.push(self.gateway.swap(next));
         number
@@ -204,6 +212,20 @@ impl Reloader {
     }
 }
 
+/// A line for each use whose component is another one.
+fn tell_swaps(before: &Generation, next: &Generation) {
+    for plugin in &next.uses {
+        let same_use = before.uses.iter().find(|known| known.name() == plugin.name());
+        let Some(known) = same_use.filter(|it| it.component.digest != plugin.component.digest)
+        else {
+            continue;
+        };
+        let (version, digest) = (&plugin.component.manifest.version, &plugin.component.digest);
+        let (was, was_digest) = (&known.component.manifest.version, &known.component.digest);
+        tracing::info!(plugin = plugin.name(), version, %digest, was, %was_digest, "swapped");
+    }
+}
+
 /// Waits until files are left alone, and takes everybody who asks meanwhile into one reload.
 async fn gather(
     first: Trigger,
@@ -211,7 +233,7 @@ async fn gather(
 ) -> (&'static str, Vec<oneshot::Sender<Outcome>>) {
     let mut replies = Vec::new();
     let mut by = match first {
-        Trigger::Files => "files",
+        Trigger::Files => BY_FILES,
         Trigger::Asked { by, reply } => {
             replies.extend(reply);
             return (by, replies);

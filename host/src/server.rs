@@ -8,17 +8,21 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     path::PathBuf,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
-use self::signals::Signals;
+use self::{signals::Signals, workers::Worker};
 use crate::{
     config::Config,
     disk::CacheFolder,
@@ -30,6 +34,9 @@ use crate::{
     telemetry::{self, Metrics},
     upstream::Resolver,
 };
+
+/// For workers to close what is open, once they have to.
+const CUTTING: Duration = Duration::from_secs(1);
 
 /// How to start.
 #[derive(Clone, Debug)]
@@ -114,23 +121,40 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     control.block_on(signals.until_told_to_stop(&triggers));
     draining.store(true, Ordering::Relaxed);
     let config = gateway.current().config.clone();
-    if let Some(delay) = config.drain_delay {
-        tracing::info!(?delay, "no longer ready; going on for a while");
-        let delayed = async move { tokio::time::sleep(delay).await };
-        if control.block_on(signals.or_told_again(delayed)).is_err() {
-            return Ok(());
-        }
-    }
-    tracing::info!(limit = ?config.drain, "draining");
-    stop.send_replace(Some(Instant::now() + config.drain));
-    if control.block_on(signals.or_told_again(workers::ended(threads))).is_ok() {
-        tracing::info!("all connections are closed");
-    }
+    control.block_on(drain(&config, &mut signals, &stop, threads));
     // The lines of what the drain cut are the last, and those that somebody will look for.
     if let Some(log) = &gateway.current().access_log {
         log.flush();
     }
     Ok(())
+}
+
+/// Lets what is open finish, within the time that the configuration gives it. A second signal ends it
+/// at once.
+async fn drain(
+    config: &Config,
+    signals: &mut Signals,
+    stop: &watch::Sender<Option<Instant>>,
+    workers: Vec<Worker>,
+) {
+    let mut ended = pin!(workers::ended(workers));
+    let draining = async {
+        if let Some(delay) = config.drain_delay {
+            tracing::info!(?delay, "no longer ready; going on for a while");
+            sleep(delay).await;
+        }
+        tracing::info!(limit = ?config.drain, "draining");
+        stop.send_replace(Some(Instant::now() + config.drain));
+        ended.as_mut().await;
+    };
+    if signals.or_told_again(draining).await.is_ok() {
+        return tracing::info!("all connections are closed");
+    }
+    stop.send_replace(Some(Instant::now()));
+    // So that what is cut has its lines in the log; a worker that a guest holds is not waited for.
+    if timeout(CUTTING, ended).await.is_err() {
+        tracing::warn!("a worker has not ended");
+    }
 }
 
 /// What a gateway that runs accepts on.

@@ -1,10 +1,10 @@
 //! One thread per core: each worker has its own runtime, listening sockets, upstream connections
 //! and plugin instances, so that the request path takes no lock that another thread holds.
 
-use std::{cell::Cell, time::Instant};
+use std::cell::Cell;
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{task::JoinHandle, time::timeout_at};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 thread_local! {
@@ -30,13 +30,17 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHand
     AFTER.with(|after| after.spawn(task))
 }
 
-/// Waits for what [`spawn`] started, until `deadline`.
-pub(crate) async fn finish(deadline: Instant) {
+/// Waits for what [`spawn`] started, until the drain is `over`.
+pub(crate) async fn finish(over: impl Future<Output = ()>) {
     let after = AFTER.with(TaskTracker::clone);
     after.close();
-    if timeout_at(deadline.into(), after.wait()).await.is_err() {
-        begin_to_cut();
-        tracing::warn!(open = after.len(), "closing tunnels that did not finish in time");
+    tokio::select! {
+        biased;
+        () = after.wait() => {}
+        () = over => {
+            begin_to_cut();
+            tracing::warn!(open = after.len(), "closing tunnels that did not finish in time");
+        }
     }
 }
 

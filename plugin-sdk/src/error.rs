@@ -102,7 +102,9 @@ impl fmt::Display for BodyError {
             Self::TooLarge(limit) => write!(f, "the body is larger than {limit} bytes"),
             Self::TimedOut => f.write_str("the body did not end in time"),
             Self::Aborted => f.write_str("the body broke off"),
-            Self::NotGranted => f.write_str("the body is not granted to this plugin"),
+            Self::NotGranted => f.write_str(
+                "the body is not granted to this plugin: its use has to set `grants.request_body`, or `response_body` for that of a response",
+            ),
         }
     }
 }

@@ -105,7 +105,9 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotGranted => f.write_str("the upstream is not granted to this plugin"),
+            Self::NotGranted => f.write_str(
+                "the upstream is not granted to this plugin: its use has to name it in `grants.upstreams`",
+            ),
             Self::UnknownUpstream => f.write_str("no upstream has this name"),
             Self::Invalid(why) => write!(f, "the call is not valid: {why}"),
             Self::TimedOut => f.write_str("the upstream did not answer in time"),

@@ -94,7 +94,9 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotGranted => f.write_str("the store is not granted to this plugin"),
+            Self::NotGranted => f.write_str(
+                "the store is not granted to this plugin: its use has to name it in `grants.stores`",
+            ),
             Self::Unavailable(why) => write!(f, "the store cannot do it: {why}"),
             Self::TooLarge(limit) => write!(f, "the key or value is larger than {limit} bytes"),
         }

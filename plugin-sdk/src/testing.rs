@@ -33,13 +33,13 @@ use crate::error::Error;
 use crate::http::{Call, CallError};
 use crate::plugin::{Need, Phases, Plugin};
 use crate::request;
-use crate::response::Response;
 use crate::sys;
 use crate::telemetry::Level;
 use crate::verdict::Verdict;
 
 pub use self::exchange::Exchange;
 pub use self::message::Request;
+pub use crate::response::Response;
 
 /// A gateway with one plugin and nothing else.
 pub struct Gateway<P> {

@@ -101,10 +101,12 @@ impl Problem {
             detail: Option<&'a str>,
             request_id: &'a str,
         }
+        let mut response = Response::new(self.status);
         let body = serde_json::to_vec(&Body {
             r#type: format!("{PROBLEMS}{}", self.slug),
             title: self.title,
-            status: self.status,
+            // What no response can have has become another.
+            status: response.status(),
             detail: self.detail.as_deref(),
             request_id,
         })?;
@@ -116,7 +118,6 @@ impl Problem {
             }
             response.set_body(&body)
         };
-        let mut response = Response::new(self.status);
         write(&mut response)?;
         Ok(response)
     }

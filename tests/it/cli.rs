@@ -14,7 +14,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tollgate_tests::{
     artifacts,
-    process::{Ran, tollgate},
+    process::{Ran, tollgate, tollgate_with},
 };
 
 const VALID: &str = r#"
@@ -205,6 +205,20 @@ fn every_address_that_cannot_be_had_is_told() {
         assert!(ran.stderr.contains(&fault), "{fault} is missing:\n{}", ran.stderr);
     }
     assert!(ran.stderr.contains("no network interface has it"), "{ran:?}");
+}
+
+#[test]
+fn an_option_goes_before_the_environment_and_an_empty_variable_is_none() {
+    let here = folder(VALID);
+    for (arguments, cache) in
+        [(&["validate", "--no-cache"][..], "cache"), (&["validate"], ""), (&["validate"], "cache")]
+    {
+        let environment = [("TOLLGATE_CACHE", Path::new(cache))];
+        let ran = tollgate_with(here.path(), &environment, "", arguments);
+        assert_eq!(ran.code, 0, "{arguments:?} {cache}: {ran:?}");
+        let is_used = arguments.len() == 1 && !cache.is_empty();
+        assert_eq!(here.path().join("cache").is_dir(), is_used, "{arguments:?} {cache}");
+    }
 }
 
 #[test]

@@ -104,16 +104,17 @@ async fn an_answer_during_the_drain_tells_the_client_to_close() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
-    let (gateway, upstream, _release) = waiting("").await;
+async fn a_second_signal_ends_it_at_once_and_what_it_cuts_has_its_lines() {
+    let (gateway, upstream, _release) = waiting("telemetry: { access_log: {} }").await;
     let mut client = gateway.raw().await;
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     arrived(&upstream).await;
     gateway.signal(libc::SIGTERM);
     closed(&gateway).await;
     gateway.signal(libc::SIGTERM);
-    gateway.ended().await;
+    let (_, output) = gateway.ended().await;
     assert_eq!(client.rest().await, "");
+    assert!(output.contains("the gateway ended before it"), "{output}");
 }
 
 #[tokio::test]

@@ -232,6 +232,35 @@ async fn an_upgrade_that_a_plugin_makes_something_else_is_logged_as_that_and_ope
     gateway.stop().await;
 }
 
+/// Takes an upgraded connection, and never says or ends anything.
+async fn mute(request: Request<Incoming>) -> Response<Body> {
+    let mut request = request;
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let _held = upgraded.await;
+        std::future::pending::<()>().await;
+    });
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-accept", "x")
+        .body(full(""))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_tunnel_of_which_one_side_has_ended_does_not_wait_long_for_the_other() {
+    let upstream = Upstream::new(mute).await;
+    let gateway =
+        Gateway::start(&format!("telemetry: {{ access_log: {{}} }}\n{}", config(&upstream))).await;
+    let mut client = upgrade(&gateway).await;
+    client.end().await;
+    assert_eq!(client.rest().await, "");
+    assert_eq!(logged(&gateway, 101).await["error"], Value::Null);
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn an_upgraded_connection_counts_as_one_until_it_ends() {
     let upstream = Upstream::new(echo).await;

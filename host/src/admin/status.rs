@@ -32,7 +32,7 @@ pub(super) fn of(
         "routes": generation.router.iter().map(|(_, r)| route(r)).collect::<Vec<_>>(),
         "plugins": generation.uses.iter().map(|p| plugin(p)).collect::<Vec<_>>(),
         "components": generation.services.iter().map(|s| service(s)).collect::<Vec<_>>(),
-        "upstreams": generation.upstreams.values().map(|u| upstream(u)).collect::<Vec<_>>(),
+        "upstreams": by_name(generation).map(upstream).collect::<Vec<_>>(),
     })
 }
 
@@ -135,6 +135,12 @@ fn quarantine(quarantine: &Quarantine) -> Value {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The same order each time.
+fn by_name(generation: &Generation) -> impl Iterator<Item = &Upstream> {
+    let upstreams: BTreeMap<_, _> = generation.upstreams.iter().collect();
+    upstreams.into_values().map(|upstream| &**upstream)
 }
 
 fn upstream(upstream: &Upstream) -> Value {

@@ -109,10 +109,12 @@ pub(crate) fn refused(
         request_bytes: 0,
         response_bytes: bytes as u64,
         route: "",
+        plugin: None,
         upstream: None,
         subject: None,
         error: Some(match status {
             StatusCode::REQUEST_TIMEOUT => "the request head did not come in time".into(),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the request head is too large".into(),
             _ => "the request could not be read".into(),
         }),
     });
@@ -154,6 +156,7 @@ fn entry<'a>(state: &'a State, outcome: &'a Outcome) -> Entry<'a> {
         request_bytes: outcome.request_bytes,
         response_bytes: outcome.response_bytes,
         route: state.route_name(),
+        plugin: state.answered_by_plugin.as_deref(),
         upstream: outcome.upstream.as_deref(),
         subject: state.attribute("auth.subject"),
         error: outcome.error.clone(),

@@ -37,12 +37,13 @@ pub(super) fn why_not(matching: &Match, shown: &Match, head: &Head<'_>) -> Optio
         return Some(Reason { distance, text: format!("host is not {}", hosts(matching)) });
     }
     if let Err(misfit) = fit {
-        let text = match (misfit.wanted, misfit.found) {
+        let text = match (misfit.wanted, misfit.found.as_deref()) {
             (Some(wanted), Some(found)) => {
                 format!("path segment {} is `{found}`, not `{wanted}`", misfit.segment)
             }
             (Some(wanted), None) => format!("path ends before `{wanted}`"),
-            (None, found) => format!("path goes on with `{}`", found.unwrap_or_default()),
+            (None, Some("") | None) => "path ends with a slash".to_owned(),
+            (None, Some(found)) => format!("path goes on with `{found}`"),
         };
         let text = format!("{text} ({})", matching.path);
         return Some(Reason { distance: 4, text });

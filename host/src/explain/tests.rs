@@ -186,3 +186,13 @@ fn a_listener_that_redirects_is_told_by_the_urls_port() {
         assert_eq!(told(url), None, "{url}");
     }
 }
+
+#[test]
+fn a_listener_that_redirects_is_told_where_something_leads_to_it_from_port_80() {
+    let redirecting = "[{ address: \"127.0.0.1:8080\", redirect_to_https: true }]";
+    let file = FILE.replace("[{ address: 127.0.0.1:0 }]", redirecting);
+    let config = crate::config::parse(&file, Path::new("t.yaml")).expect("a valid file");
+    let text = explain(&config, &Method::GET, "http://a/bills/1", &HeaderMap::new());
+    let expected = "listener    308 of 127.0.0.1:8080 sends it to https before any route";
+    assert!(text.expect("a text").contains(expected));
+}

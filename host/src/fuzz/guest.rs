@@ -4,11 +4,7 @@
 mod ends;
 mod script;
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -95,7 +91,7 @@ impl Guest {
         self.upstreams.answer(script);
         let gateway = Arc::new(Gateway::new(generation));
         let exchanges = ends::ask(&gateway, &self.client, script).await;
-        worker::finish(Instant::now() + PATIENCE).await;
+        worker::finish(tokio::time::sleep(PATIENCE)).await;
         let generation = gateway.current();
         let alive = || generation.uses.iter().map(|used| used.instances());
         let most = alive().max().unwrap_or_default();

@@ -1,5 +1,4 @@
-//! From a checked configuration to a generation: load and prove every plugin, take over the
-//! upstreams that did not change.
+//! From a checked configuration to a generation.
 
 use std::{
     cell::RefCell,
@@ -10,20 +9,16 @@ use std::{
     time::SystemTime,
 };
 
-use futures_util::{StreamExt as _, stream};
-
 use super::{
     End, Generation, Route,
-    check::access_log_fault,
-    components::{Fetches, Linkable, Loaded},
-    refusal::{refusal, together},
+    check::{self, access_log_fault},
 };
 use crate::{
     chain::{Chain, Link},
-    config::{self, Action, Config, Fault, Pointer, Source},
+    config::{self, Action, Config, Fault, Pointer},
     disk::CacheFolder,
     listener,
-    plugin::{Component, Components, Service, Shared, Use},
+    plugin::{Components, Service, Shared},
     registry::Registries,
     reload::Stamps,
     router::Router,
@@ -31,9 +26,6 @@ use crate::{
     tls::TlsFault,
     upstream::{Resolver, Upstream},
 };
-
-/// Upstreams whose names are looked up at one time.
-const RESOLVED_AT_ONCE: usize = 8;
 
 /// What generations share, and are built with.
 pub(crate) struct Builder {
@@ -53,15 +45,15 @@ pub(crate) struct Failure(pub(crate) Vec<Fault>);
 
 /// Failures so far, of parts that do not need one another.
 #[derive(Default)]
-struct Findings(Vec<Fault>);
+pub(super) struct Findings(Vec<Fault>);
 
 impl Findings {
-    fn keep<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
         result.map_err(|Failure(faults)| self.0.extend(faults)).ok()
     }
 
     /// What was made, if nothing failed.
-    fn or<T>(mut self, made: Option<T>) -> Result<T, Failure> {
+    pub(super) fn or<T>(mut self, made: Option<T>) -> Result<T, Failure> {
         match made {
             Some(made) if self.0.is_empty() => Ok(made),
             _ => {
@@ -137,6 +129,9 @@ impl Builder {
         let upstreams = found.keep(self.upstreams(&config, previous, &stamps).await);
         let made = links.zip(services).zip(tls.zip(access_log)).zip(upstreams);
         let (((links, mut services), (tls, access_log)), upstreams) = found.or(made)?;
+        for warning in check::of_plugins(&config, links.iter().map(Link::plugin)) {
+            tracing::warn!("{warning}");
+        }
         let router = self.router(&config, &links, &services, &upstreams)?;
         let uses = links.iter().filter_map(Link::plugin).cloned().collect();
         services.extend(links.iter().filter_map(Link::service));
@@ -161,159 +156,6 @@ impl Builder {
             _artifacts: fetches.in_use(),
             tls,
         })
-    }
-
-    /// Loads, links and configures every use; all their faults together.
-    async fn links(&self, config: &Config, fetches: &Fetches) -> Result<Vec<Link>, Failure> {
-        let (links, faults) = self.prove_each(config, fetches, |_| true).await;
-        if faults.is_empty() {
-            Ok(links.into_iter().flatten().collect())
-        } else {
-            Err(Failure(faults))
-        }
-    }
-
-    /// The uses that `wanted` says, each in its place, and the faults of the others.
-    pub(super) async fn prove_each(
-        &self,
-        config: &Config,
-        fetches: &Fetches,
-        wanted: impl Fn(&config::Use) -> bool,
-    ) -> (Vec<Option<Link>>, Vec<Fault>) {
-        let mut faults = Vec::new();
-        let mut links = Vec::new();
-        links.resize_with(config.uses.len(), || None);
-        let mut loaded: HashMap<&Source, Result<Linkable, Fault>> = HashMap::new();
-        let places = config.uses.iter().zip(&mut links);
-        for (plugin, place) in places.filter(|(plugin, _)| wanted(plugin)) {
-            let source = &plugin.component;
-            if !loaded.contains_key(source) {
-                let at = [&plugin.at, &plugin.component_at];
-                loaded.insert(source, self.load_link(config, fetches, source, at).await);
-            }
-            match &loaded[source] {
-                // Named at one place, it may be used at several.
-                Err(failed) if faults.contains(failed) => {}
-                Err(failed) => faults.push(failed.clone()),
-                Ok(component) => match self.prove_link(config, fetches, plugin, component).await {
-                    Ok(proven) => *place = Some(proven),
-                    Err(found) => faults.extend(found),
-                },
-            }
-        }
-        (links, faults)
-    }
-
-    async fn prove_link(
-        &self,
-        config: &Config,
-        fetches: &Fetches,
-        plugin: &config::Use,
-        loaded: &Linkable,
-    ) -> Result<Link, Vec<Fault>> {
-        match loaded {
-            Linkable::Plugin(loaded) => {
-                let proven = self.prove(config, fetches, plugin, loaded).await?;
-                Ok(Link::Plugin(Arc::new(proven)))
-            }
-            Linkable::Middleware(loaded) => {
-                let proven = self.prove_middleware(config, plugin, loaded).await?;
-                Ok(Link::Middleware(Arc::new(proven)))
-            }
-        }
-    }
-
-    async fn prove(
-        &self,
-        config: &Config,
-        fetches: &Fetches,
-        plugin: &config::Use,
-        loaded: &Loaded<Component>,
-    ) -> Result<Use, Vec<Fault>> {
-        // The use of a canary's own component watches nobody.
-        let shadowless =
-            plugin.canary.as_ref().map(|_| config::Use { canary: None, ..plugin.clone() });
-        let proven = self.prove_version(config, shadowless.as_ref().unwrap_or(plugin), loaded);
-        let proven = proven.await?;
-        self.with_canary(config, fetches, plugin, proven).await
-    }
-
-    /// One version of a use, without its canary.
-    pub(super) async fn prove_version(
-        &self,
-        config: &Config,
-        plugin: &config::Use,
-        (component, origin): &Loaded<Component>,
-    ) -> Result<Use, Vec<Fault>> {
-        let schema = serde_json::from_str(&component.manifest.config_schema).map_err(|error| {
-            let reason = format!("the plugin's config-schema is not JSON: {error}");
-            vec![fault(config, &plugin.at, reason)]
-        })?;
-        let told = config::plugin_config_faults(config, &schema, plugin);
-        let loaded = (Arc::clone(component), origin.clone());
-        let (shared, metrics) = (&*self.shared, &*self.metrics);
-        let plugin_of = (plugin, config);
-        let proven =
-            Use::new(plugin_of, loaded, &self.components, shared, metrics, self.workers).await;
-        let proven = match proven {
-            Ok(proven) if told.shape.is_empty() && told.names.is_empty() => proven,
-            Ok(_) => return Err(together(config, told, Vec::new())),
-            Err(error) => return Err(together(config, told, refusal(config, plugin, &error))),
-        };
-        if let Some(grant) = proven.missing_grant() {
-            let reason = format!(
-                "plugin `{}` wants the body in chunks: it needs `grants: {{ {grant}: true }}`",
-                plugin.name
-            );
-            return Err(vec![fault(config, &plugin.at, reason)]);
-        }
-        Ok(proven)
-    }
-
-    async fn upstreams(
-        &self,
-        config: &Config,
-        previous: Option<&Generation>,
-        stamps: &Stamps,
-    ) -> Result<HashMap<String, Arc<Upstream>>, Failure> {
-        let mut upstreams = HashMap::new();
-        let mut new = Vec::new();
-        let mut found = Findings::default();
-        for (name, wanted) in &config.upstreams {
-            let before = previous.and_then(|previous| previous.upstreams.get(name).cloned());
-            // One whose certificates have changed is made anew.
-            let running = previous
-                .filter(|previous| stamps.agree(&previous.stamps, wanted.tls.as_ref()))
-                .and(before.as_ref())
-                .filter(|running| running.config == *wanted);
-            let upstream = match running {
-                Some(running) => Arc::clone(running),
-                None => {
-                    let Some(upstream) = found.keep(self.new_upstream(config, wanted)) else {
-                        continue;
-                    };
-                    let upstream = Arc::new(upstream);
-                    new.push((Arc::clone(&upstream), before));
-                    upstream
-                }
-            };
-            upstreams.insert(name.clone(), upstream);
-        }
-        let upstreams = found.or(Some(upstreams))?;
-        let watch = |(upstream, before): (Arc<Upstream>, Option<Arc<Upstream>>)| async move {
-            self.resolver.watch(&upstream, before.as_deref()).await;
-        };
-        stream::iter(new).for_each_concurrent(RESOLVED_AT_ONCE, watch).await;
-        Ok(upstreams)
-    }
-
-    fn new_upstream(
-        &self,
-        config: &Config,
-        wanted: &Arc<config::Upstream>,
-    ) -> Result<Upstream, Failure> {
-        let made = Upstream::new(wanted, &self.metrics, self.workers);
-        made.map_err(|faults| Failure(tls_faults(config, faults)))
     }
 
     fn router(

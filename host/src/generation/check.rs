@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeSet, HashSet},
     path::Path,
+    sync::Arc,
 };
 
 use super::{
@@ -147,24 +148,15 @@ impl Summary {
         fetches: &Fetches,
         masked: Vec<Pointer>,
     ) -> Self {
-        let pairs = config.uses.iter().zip(links);
-        let pairs = pairs.filter_map(|(plugin, link)| Some((plugin, link.as_ref()?.plugin()?)));
-        let idle = pairs.clone().filter(|(plugin, proven)| {
-            config.lists(plugin) && proven.versions().all(|version| version.hooks().is_empty())
-        });
-        let idle = idle.map(|(plugin, _)| {
-            let reason = format!("plugin `{}` wants no hook, and does nothing", plugin.name);
-            fault(config, &plugin.at, reason).to_string()
-        });
-        let warnings = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
+        let proven = links.iter().map(|link| link.as_ref()?.plugin());
+        let warnings = of_plugins(config, proven).into_iter();
         let placed = masked.into_iter().map(|at| (config.document.place(&at), at));
         let masked = placed.collect::<BTreeSet<_>>().into_iter().map(|(_, at)| {
             let reason =
                 format!("a gateway does not start with this, and it was not checked: it {MASKED}");
             fault(config, &at, reason).to_string()
         });
-        let warnings = warnings.chain(idle).chain(masked);
-        let warnings = warnings.chain(fetches.unpinned(config));
+        let warnings = warnings.chain(masked).chain(fetches.unpinned(config));
         Self {
             routes: config.routes.len(),
             uses: config.uses.len(),
@@ -172,6 +164,24 @@ impl Summary {
             warnings: warnings.collect(),
         }
     }
+}
+
+/// What deserves a look of the uses, each proven or `None`.
+pub(super) fn of_plugins<'a>(
+    config: &Config,
+    proven: impl Iterator<Item = Option<&'a Arc<Use>>> + Clone,
+) -> Vec<String> {
+    let pairs = config.uses.iter().zip(proven);
+    let pairs = pairs.filter_map(|(plugin, proven)| Some((plugin, proven?)));
+    let idle = pairs.clone().filter(|(plugin, proven)| {
+        config.lists(plugin) && proven.versions().all(|version| version.hooks().is_empty())
+    });
+    let idle = idle.map(|(plugin, _)| {
+        let reason = format!("plugin `{}` wants no hook, and does nothing", plugin.name);
+        fault(config, &plugin.at, reason).to_string()
+    });
+    let missing = pairs.flat_map(|(plugin, proven)| missing_grants(config, plugin, proven));
+    missing.chain(idle).collect()
 }
 
 /// What the plugin says that it will ask for, and its use does not grant. Of what the configuration

@@ -22,7 +22,11 @@ use self::{
     shadow::{Lines, Shadow},
     window::Window,
 };
-use super::{component::Components, hook::HookError, usage::Use};
+use super::{
+    component::Components,
+    hook::{HookError, Verdict},
+    usage::Use,
+};
 use crate::{config, exchange::Exchange, telemetry::Metrics};
 
 /// The version of a use that some clients get.
@@ -126,13 +130,23 @@ impl Use {
         canary.takes(exchange).then(|| Shadow::of(canary, exchange))?
     }
 
-    /// Takes note of how a hook of `version` ended, where that is the canary's.
-    pub(crate) fn note(&self, version: &Self, error: Option<&HookError>) {
-        if let Some(canary) = &self.canary
-            && std::ptr::eq(&raw const canary.version, version)
-        {
-            canary.record.note(error);
+    /// Takes note of what the request hook of `version` decided, where that is the canary's.
+    pub(crate) fn note_verdict(&self, version: &Self, verdict: &Result<Verdict, HookError>) {
+        if let Some(record) = self.record_of(version) {
+            record.note_verdict(verdict);
         }
+    }
+
+    /// Takes note of how another hook of `version` ended, where that is the canary's.
+    pub(crate) fn note(&self, version: &Self, error: Option<&HookError>) {
+        if let Some(record) = self.record_of(version) {
+            record.note(error);
+        }
+    }
+
+    fn record_of(&self, version: &Self) -> Option<&Record> {
+        let canary = self.canary.as_ref()?;
+        std::ptr::eq(&raw const canary.version, version).then_some(&*canary.record)
     }
 
     /// It, and its canary's version.
@@ -157,6 +171,16 @@ impl Record {
     pub(crate) fn figures(&self) -> (u64, u64, Option<Aborted>) {
         let figures = self.figures.lock();
         (figures.calls, figures.errors, figures.aborted)
+    }
+
+    /// An answer of the plugin's own that says of itself that something is wrong counts as an error.
+    fn note_verdict(&self, verdict: &Result<Verdict, HookError>) {
+        match verdict {
+            Ok(Verdict::Respond(response)) if response.status().is_server_error() => {
+                self.count(true, Instant::now());
+            }
+            verdict => self.note(verdict.as_ref().err()),
+        }
     }
 
     /// Takes note of how one of the canary's hooks ended. That no instance was free is not the

@@ -210,12 +210,13 @@ impl Components {
 
     /// For plugins: from the cache, or compiled and cached.
     pub(super) fn compiled(&self, bytes: &[u8]) -> wasmtime::Result<Compiled> {
-        self.compiled_for(&self.engine.engine, bytes, &Digest::of(bytes))
+        self.compiled_for(&self.engine.engine, "a snapshot", bytes, &Digest::of(bytes))
     }
 
     fn compiled_for(
         &self,
         engine: &wasmtime::Engine,
+        name: &str,
         bytes: &[u8],
         digest: &Digest,
     ) -> wasmtime::Result<Compiled> {
@@ -223,6 +224,8 @@ impl Components {
             count(self.made.cached.as_ref());
             return Ok(cached);
         }
+        // Before it begins: a start that compiles much takes a while.
+        tracing::info!(component = name, bytes = bytes.len(), "compiling");
         let component = wasmtime::component::Component::new(engine, bytes)?;
         count(self.made.compiled.as_ref());
         Ok(match &self.cache {

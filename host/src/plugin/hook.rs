@@ -116,6 +116,14 @@ impl HookError {
         }
     }
 
+    /// The same with what the guest itself has said of its end.
+    pub(super) fn said(self, panic: Option<String>) -> Self {
+        match (self, panic) {
+            (Self::Trapped(_), Some(panic)) => Self::Trapped(panic),
+            (error, _) => error,
+        }
+    }
+
     pub(super) fn from_engine(error: wasmtime::Error) -> Self {
         Self::of_engine(&error)
     }
@@ -231,7 +239,10 @@ impl Lease<'_> {
         let result = match returned {
             Ok(Ok(Ok(output))) => H::finish(output, state),
             Ok(Ok(Err(text))) => Err(HookError::Failed(text)),
-            Ok(Err(error)) => return (exchange, Err(self.failure(error))),
+            Ok(Err(error)) => {
+                let said = state.take_panic();
+                return (exchange, Err(self.failure(error).said(said)));
+            }
             Err(overdue) => return (exchange, Err(overdue)),
         };
         self.spoiled = false;

@@ -200,8 +200,9 @@ impl Pool {
             let phases = filter.call_configure(&mut store, &self.settings.config).await?;
             Ok((plugin, phases))
         });
-        let (plugin, phases) =
-            Metered { call: setup, meter }.await.map_err(|error| self.failure(error))?;
+        let done = Metered { call: setup, meter }.await;
+        let said = store.data().take_panic();
+        let (plugin, phases) = done.map_err(|error| self.failure(error).said(said))?;
         let phases = phases.map_err(HookError::Failed)?;
         Ok((Instance { store, plugin }, phases))
     }

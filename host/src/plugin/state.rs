@@ -95,6 +95,11 @@ impl State {
         if self.exchange.is_some() { self.settings.limits.cpu } else { SETUP_CPU }
     }
 
+    /// What the guest has said of its end, in a panic's message.
+    pub(super) fn take_panic(&self) -> Option<String> {
+        self.wasi.as_ref().and_then(|wasi| wasi.during.take_panic())
+    }
+
     /// The exchange on loan.
     pub(super) fn exchange(&self) -> Result<&Exchange, Misuse> {
         self.exchange.as_ref().ok_or(Misuse("no exchange is there outside of a hook"))

@@ -14,10 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::{Stamps, Trigger};
-use crate::{
-    config::{Config, UpstreamTls},
-    disk,
-};
+use crate::config::{Config, UpstreamTls};
 
 /// The watched folders and files.
 pub(super) struct Files {
@@ -28,10 +25,7 @@ pub(super) struct Files {
 
 /// What a change must concern to count: folders hold other files too, logs that grow for one.
 #[derive(Default)]
-struct Wanted {
-    files: BTreeSet<PathBuf>,
-    plugin_directory: PathBuf,
-}
+struct Wanted(BTreeSet<PathBuf>);
 
 impl Files {
     /// Changes of what [`Self::follow`] names become triggers.
@@ -55,7 +49,7 @@ impl Files {
         Self { watcher, folders: BTreeSet::new(), wanted }
     }
 
-    /// Watches these files, and the components of the plugin directory.
+    /// Watches these files.
     pub(super) fn follow(&mut self, seen: &Stamps, config: &Config) {
         let wanted = Wanted::new(seen, config);
         let folders = wanted.folders();
@@ -90,12 +84,11 @@ impl Wanted {
         let mut files: BTreeSet<_> = seen.files().map(Path::to_owned).collect();
         // The gateway writes it itself; what others do to it is found by its stamp.
         files.remove(&lock);
-        Self { files, plugin_directory: absolute(&config.plugin_directory) }
+        Self(files)
     }
 
     fn folders(&self) -> BTreeSet<PathBuf> {
-        let parents = self.files.iter().filter_map(|file| file.parent());
-        let folders = parents.chain([self.plugin_directory.as_path()]);
+        let folders = self.0.iter().filter_map(|file| file.parent());
         // A refused configuration may name one that is not there; what is put there is found by
         // its stamp.
         folders.filter(|folder| folder.is_dir()).map(Path::to_owned).collect()
@@ -110,9 +103,7 @@ impl Wanted {
     }
 
     fn concerns_path(&self, path: &Path) -> bool {
-        // A plugin that a refused configuration named may just have arrived.
-        let plugin = disk::is_component(path) && path.parent() == Some(&self.plugin_directory);
-        plugin || self.files.contains(path) || path.file_name().is_some_and(|name| name == "..data")
+        self.0.contains(path) || path.file_name().is_some_and(|name| name == "..data")
     }
 }
 

@@ -17,7 +17,7 @@ use super::{Failed, runtime};
 use crate::{
     config::Config,
     gateway::Gateway,
-    listener::{Handshakes, Listener, SWEEP, Sockets, Watch},
+    listener::{self, Handshakes, Listener, SWEEP, Sockets, Watch},
     telemetry::Metrics,
     worker,
 };
@@ -99,8 +99,7 @@ async fn serve(
     });
     let mut serving: JoinSet<()> = listeners.into_iter().map(Listener::serve).collect();
     while serving.join_next().await.is_some() {}
-    let deadline = (*stop.borrow()).unwrap_or_else(Instant::now);
-    worker::finish(deadline).await;
+    worker::finish(listener::over(stop)).await;
 }
 
 /// Waits for all of them.

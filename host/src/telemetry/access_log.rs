@@ -59,6 +59,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
     pub(crate) route: &'a str,
+    pub(crate) plugin: Option<&'a str>,
     pub(crate) upstream: Option<&'a str>,
     pub(crate) subject: Option<std::borrow::Cow<'a, str>>,
     pub(crate) error: Option<String>,

@@ -19,7 +19,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes},
-    sync::oneshot,
+    sync::{oneshot, watch},
     time::timeout,
 };
 
@@ -31,6 +31,10 @@ use crate::{
 
 /// Bytes in flight each way.
 const BUFFER: usize = 16 * 1024;
+
+/// For how long the other side may stay silent once one has ended: it may have more to say, and it
+/// may never notice.
+const AFTER_END: Duration = Duration::from_secs(10);
 
 /// How long the two connections may take to become raw ones after the 101.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,13 +98,16 @@ struct Traffic {
     /// From the client; when bytes last passed, either way.
     up: Arc<Progress>,
     down: AtomicU64,
+    /// One side sends nothing more.
+    ended: watch::Sender<bool>,
 }
 
 impl Open {
     fn new(mut exchange: Exchange) -> Self {
         let up = Arc::new(Progress::begin());
         exchange.progress = Some(Arc::clone(&up));
-        let traffic = Arc::new(Traffic { up, down: AtomicU64::new(0) });
+        let traffic =
+            Arc::new(Traffic { up, down: AtomicU64::new(0), ended: watch::Sender::new(false) });
         Self { exchange: Some(exchange), traffic }
     }
 
@@ -116,7 +123,8 @@ impl Open {
                 }
                 self.end(None);
             }
-            limit = silence(&traffic.up, idle) => self.end(Some(BrokenOff::BySilence(limit))),
+            limit = silence(&traffic, idle) => self.end(Some(BrokenOff::BySilence(limit))),
+            () = silence_after_end(&traffic) => self.end(None),
         }
     }
 
@@ -135,16 +143,23 @@ impl Drop for Open {
 }
 
 /// Ends once nothing has passed for as long as `idle` says, and gives that.
-async fn silence(progress: &Progress, idle: Option<Duration>) -> Duration {
+async fn silence(traffic: &Traffic, idle: Option<Duration>) -> Duration {
     let Some(idle) = idle else { return std::future::pending().await };
     loop {
-        let silent = progress.since_last();
+        let silent = traffic.up.since_last();
         if silent >= idle {
             return idle;
         }
         // The coarse clock lags by a tick; one more look after it has moved.
         tokio::time::sleep((idle - silent).max(Duration::from_millis(5))).await;
     }
+}
+
+/// Ends once one side has ended and the other has been silent for a while.
+async fn silence_after_end(traffic: &Traffic) {
+    // The sender is the traffic's own: it is there.
+    let _ = traffic.ended.subscribe().wait_for(|ended| *ended).await;
+    silence(traffic, Some(AFTER_END)).await;
 }
 
 /// The client's side of a tunnel, which all bytes pass; it notes how many, and when they last did.
@@ -161,7 +176,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noticed<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        self.traffic.up.count((buffer.filled().len() - before) as u64);
+        let read = buffer.filled().len() - before;
+        if read == 0 && buffer.remaining() > 0 {
+            self.traffic.ended.send_replace(true);
+        }
+        self.traffic.up.count(read as u64);
         Poll::Ready(polled)
     }
 }
@@ -182,7 +201,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noticed<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
+    /// The upstream has ended.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.traffic.ended.send_replace(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

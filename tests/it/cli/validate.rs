@@ -275,3 +275,18 @@ fn a_limit_that_a_plugin_cannot_begin_with_is_told_where_the_limit_is() {
     let expected = "plugins.p.limits.memory: plugin `p` cannot be configured: the instance wanted";
     assert!(ran.stderr.contains(expected), "{}", ran.stderr);
 }
+
+#[test]
+fn a_plugin_that_panics_over_its_configuration_is_told_with_what_it_said() {
+    let here = folder(
+        "listeners: [{ address: '127.0.0.1:0' }]
+routes: [{ match: { path: / }, plugins: [{ component: faulty, config: { hook: configure, fault: panic } }], respond: {} }]
+",
+    );
+    let place = here.path().join("plugins/faulty.wasm");
+    std::fs::copy(tollgate_tests::artifacts::component("faulty"), place).unwrap();
+    let ran = validate(&here);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("it trapped: panicked at"), "{ran:?}");
+    assert!(ran.stderr.contains("a secret of the panic"), "{ran:?}");
+}

@@ -106,6 +106,26 @@ async fn a_canary_that_fails_too_often_is_given_up_and_stays_so() {
 }
 
 #[tokio::test]
+async fn a_canary_whose_own_answers_say_that_something_is_wrong_is_given_up() {
+    let answering = |status: u16| {
+        format!(
+            "config: {{}}, canary: {{ component: two, percent: 100, config: {{ request: [{{ respond: {{ status: {status} }} }}] }}, abort_on: {{ errors: 10%, min_calls: 5 }} }}"
+        )
+    };
+    let refusing = gateway(&answering(403), NOWHERE).await;
+    for _ in 0..20 {
+        assert_eq!(refusing.get("/", &[]).await.status, 403, "a refusal is a verdict");
+    }
+    refusing.stop().await;
+    let failing = gateway(&answering(504), NOWHERE).await;
+    for _ in 0..5 {
+        assert_eq!(failing.get("/", &[]).await.status, 504);
+    }
+    assert_eq!(failing.get("/", &[]).await.text(), "through");
+    failing.stop().await;
+}
+
+#[tokio::test]
 async fn a_shadow_is_compared_and_decides_nothing() {
     let upstream = Upstream::echo().await;
     let usage = "config: { request: [{ set_header: [x-a, one] }] }, canary: { component: two, percent: 100, shadow: true, config: { request: [{ set_header: [x-a, a-secret] }, { set_header: [x-b, two] }] } }";

@@ -57,6 +57,9 @@ async fn a_use_that_keeps_trapping_is_left_alone_until_an_exchange_comes_through
         trap(&gateway, 1).await;
         assert!(is_quarantined(&gateway).await);
         gateway.logged(&["a plugin goes into quarantine", "faulty"]).await;
+        let ready = gateway.admin("/readyz").await;
+        let degraded = "degraded: plugin `faulty` is in quarantine";
+        assert!(ready.status == 200 && ready.text().contains(degraded), "{}", ready.text());
         wait::until("an exchange comes through", async || passes(&gateway).await).await;
         assert!(!is_quarantined(&gateway).await);
         gateway.logged(&["a plugin in quarantine is tried"]).await;

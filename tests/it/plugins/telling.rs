@@ -73,6 +73,44 @@ async fn log_lines_above_the_limit_of_a_use_are_dropped_and_counted() {
 }
 
 #[tokio::test]
+async fn the_access_log_tells_which_plugin_answered_or_failed() {
+    let gateway = Setup::new(
+        r#"
+        workers: 1
+        telemetry: { access_log: {} }
+        plugins: { closed: { component: probe, config: { request: [{ respond: { status: 403 } }] } } }
+        routes:
+          - { name: closed, match: { path: /closed }, plugins: [closed], respond: {} }
+          - name: broken
+            match: { path: /broken }
+            plugins: [{ component: faulty, config: { hook: request, fault: fail } }]
+            respond: {}
+          - { name: open, match: { path: /open }, respond: {} }
+        "#,
+    )
+    .plugin("probe")
+    .plugin("faulty")
+    .start()
+    .await;
+    let expected = [
+        ("/closed", serde_json::json!("closed")),
+        ("/broken", serde_json::json!("faulty")),
+        ("/open", serde_json::Value::Null),
+    ];
+    for (path, plugin) in expected {
+        gateway.get(path, &[]).await;
+        let line = wait::until("its line", async || {
+            let output = gateway.output();
+            let mut lines = output.lines().filter_map(|line| serde_json::from_str(line).ok());
+            lines.find(|line: &serde_json::Value| line["path"] == path)
+        })
+        .await;
+        assert_eq!(line["plugin"], plugin, "{line}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_panic_is_one_line_and_not_many_of_them_are_told() {
     const TIMES: usize = 60;
     let gateway = Setup::new(
@@ -103,6 +141,8 @@ async fn a_panic_is_one_line_and_not_many_of_them_are_told() {
     assert!(dropped >= 1.0);
     let line = gateway.logged(&["WARN", "panicked at", "stderr", "faulty", "request_id"]).await;
     assert!(line.contains("a secret of the panic") && line.contains("note: run with"), "{line}");
+    let line = gateway.logged(&["a plugin failed", "it trapped: panicked at"]).await;
+    assert!(line.contains("a secret of the panic") && !line.contains("note:"), "{line}");
     drop(connection);
     gateway.stop().await;
 }

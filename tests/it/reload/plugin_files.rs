@@ -29,6 +29,9 @@ async fn a_replaced_component_takes_over() {
     );
     gateway.generation_reaches(2).await;
     assert_eq!(gateway.status().await["plugins"][0]["plugin"], "probe");
+    gateway.logged(&["\"swapped\"", "was_digest"]).await;
+    // As `validate` does.
+    gateway.logged(&["plugin `swapped` wants no hook"]).await;
     gateway.stop().await;
 }
 

@@ -121,6 +121,19 @@ async fn a_file_that_stands_for_a_value_is_watched_whether_it_is_there_or_not() 
 }
 
 #[tokio::test]
+async fn a_component_that_nothing_names_is_no_reload() {
+    let gateway = Gateway::start(&respond("one")).await;
+    for _ in 0..3 {
+        gateway.write_plugin("stray", "no component");
+        gateway.write_file("other.txt", "no part of it");
+    }
+    gateway.write_config(&respond("two"));
+    answers(&gateway, "two").await;
+    assert_eq!(gateway.admin("/status").await.json()["generation"], 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_gone_changes_nothing() {
     let gateway = Gateway::start(&respond("one")).await;
     std::fs::remove_file(gateway.folder().join("tollgate.yaml")).unwrap();

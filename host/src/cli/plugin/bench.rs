@@ -90,7 +90,7 @@ fn as_text(component: &Component, costs: &Costs) -> String {
     let cpu = UseLimits::default().cpu;
     for cost in costs.hooks.iter().filter(|cost| u128::from(cost.warm.p99) > cpu.as_nanos()) {
         text.push_str(&format!(
-            "{}: now and then longer than the {cpu:?} of CPU time that a hook has; set `limits: {{ cpu: .. }}` of the use\n",
+            "{}: now and then longer than {cpu:?}; a hook that works so long, and does not only wait, needs `limits: {{ cpu: .. }}` of its use\n",
             cost.hook
         ));
     }

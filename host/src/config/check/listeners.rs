@@ -1,16 +1,13 @@
 //! Listeners, the administration server, and whom to believe.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::StatusCode;
 use ipnet::IpNet;
 
 use super::Spot;
 use crate::config::{
-    Admin, CertificateFiles, ClientAuth, Listener, ListenerTls, RedirectToHttps, Secret,
+    Admin, CertificateFiles, ClientAuth, Listener, ListenerTls, Pointer, RedirectToHttps, Secret,
     TlsVersion,
     file::{
         CertificateFile, ClientAuthFile, File, ListenerTlsFile, RedirectToHttpsFile,
@@ -19,20 +16,22 @@ use crate::config::{
 };
 
 pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
-    let mut seen = HashMap::new();
+    let mut seen: Vec<(SocketAddr, Pointer)> = Vec::new();
     let mut listeners = Vec::new();
     for (spot, listener) in spot.elements(file.listeners.as_ref()) {
         let tls = listener.tls.as_ref().map(|tls| check_tls(&spot.key("tls"), tls));
         let address = listener.address.as_deref().and_then(|text| socket(&spot, text));
         // Its certificates are looked at all the same.
         let address = address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        // Each port 0 becomes another port.
-        if address.port() != 0
-            && let Some(first) = seen.insert(address, spot.at.clone())
-        {
-            let first = spot.faults.named_place(&first);
-            spot.key("address").fault(format!("is already the address of {first}"));
+        if let Some((first, at)) = seen.iter().find(|(first, _)| overlap(*first, address)) {
+            let place = spot.faults.named_place(at);
+            let message = match *first == address {
+                true => format!("is already the address of {place}"),
+                false => format!("is also an address of {place}, `{first}`"),
+            };
+            spot.key("address").fault(message);
         }
+        seen.push((address, spot.at.clone()));
         let redirect_to_https =
             listener.redirect_to_https.as_ref().and_then(|file| redirect_to_https(&spot, file));
         let half_close = listener.half_close.unwrap_or(false);
@@ -40,6 +39,16 @@ pub(super) fn check(spot: &Spot<'_>, file: &File) -> Vec<Listener> {
         listeners.push(Listener { at, address, tls, redirect_to_https, half_close });
     }
     listeners
+}
+
+/// Whether two sockets would have an address in common: one of all addresses has each. Each port 0
+/// becomes another port.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_all = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0
+        && a.port() == b.port()
+        && a.is_ipv4() == b.is_ipv4()
+        && (a.ip() == b.ip() || is_all)
 }
 
 fn redirect_to_https(spot: &Spot<'_>, file: &RedirectToHttpsFile) -> Option<RedirectToHttps> {
@@ -75,7 +84,7 @@ pub(super) fn check_admin(spot: &Spot<'_>, file: &File) -> Admin {
     }
     let listeners = file.listeners.iter().flatten().flatten();
     let mut taken = listeners.filter_map(|listener| listener.address.as_deref()?.parse().ok());
-    if address.port() != 0 && taken.any(|listener: SocketAddr| listener == address) {
+    if taken.any(|listener: SocketAddr| overlap(listener, address)) {
         spot.key("address").fault("is already the address of a listener");
     }
     Admin { address, token: admin.token.clone().map(Secret) }

@@ -23,6 +23,20 @@ admin: { address: 0.0.0.0:9901 }
 }
 
 #[test]
+fn a_socket_of_all_addresses_has_each_of_them() {
+    check_faults(
+        "listeners:
+  - { address: 0.0.0.0:80 }
+  - { address: 127.0.0.1:80 }
+  - { address: \"[::]:80\" }
+",
+        &[
+            "tollgate.yaml:3:16: listeners[1].address: is also an address of listeners[0] (tollgate.yaml:2:5), `0.0.0.0:80`",
+        ],
+    );
+}
+
+#[test]
 fn a_listener_that_redirects_is_a_cleartext_one() {
     check_faults(
         "listeners:

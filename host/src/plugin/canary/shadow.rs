@@ -84,7 +84,7 @@ impl Canary {
             true => version.on_request(copy).await,
             false => (copy, Ok(Verdict::Next)),
         };
-        self.record.note(verdict.as_ref().err());
+        self.record.note_verdict(&verdict);
         if copy.held_back {
             return self.result("inconclusive");
         }

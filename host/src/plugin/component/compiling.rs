@@ -19,7 +19,7 @@ impl Compiling<'_> {
         self,
         engine: &wasmtime::Engine,
     ) -> Result<Compiled, LoadError> {
-        let compiled = self.components.compiled_for(engine, self.bytes, self.digest);
+        let compiled = self.components.compiled_for(engine, self.name, self.bytes, self.digest);
         compiled.map_err(|error| LoadError::NotAComponent {
             name: self.name.to_owned(),
             reason: damage(self.bytes).unwrap_or_else(|| {

@@ -68,8 +68,9 @@ impl State {
         let limit = self.settings.limits.calls;
         // All instances of a use share its settings, and an exchange keeps its uses.
         let caller = Arc::as_ptr(&self.settings).addr();
-        // Outside of an exchange there is no deadline and nobody to answer.
-        let exchange = self.exchange_mut().map_err(|_| CallError::NotGranted)?;
+        // There is no deadline, and nobody who could be answered.
+        let outside = |_| CallError::Invalid("calls are possible in hooks only".to_owned());
+        let exchange = self.exchange_mut().map_err(outside)?;
         if exchange.count_call(caller) > limit {
             self.reached(Limit::Calls);
             let reason = format!("the plugin may make {limit} calls in an exchange");

@@ -17,6 +17,11 @@ use crate::plugin::usage::Settings;
 /// Longest line that the log gets, in bytes; the rest of it is dropped.
 pub(super) const MAX_LINE: usize = 4096;
 
+const PANICKED: &str = " panicked at ";
+
+/// How the last line of a panic's message begins, which helps nobody here.
+const NOTE: &str = "note: run with `RUST_BACKTRACE";
+
 #[derive(Clone)]
 pub(crate) struct Output {
     settings: Arc<Settings>,
@@ -30,17 +35,36 @@ impl Output {
     }
 }
 
-/// The exchange in whose hook a guest prints: its id, which the log lines have.
+/// What a guest's printing has to do with the rest: whose log lines it is, and why the guest ends.
 #[derive(Clone, Default)]
-pub(crate) struct During(Arc<Mutex<Option<HeaderValue>>>);
+pub(crate) struct During(Arc<Mutex<Heard>>);
+
+#[derive(Default)]
+struct Heard {
+    /// The exchange in whose hook the guest is.
+    id: Option<HeaderValue>,
+    /// The message of a panic, from where it was.
+    panic: Option<String>,
+}
 
 impl During {
     pub(crate) fn set(&self, id: Option<&HeaderValue>) {
-        *self.0.lock() = id.cloned();
+        self.0.lock().id = id.cloned();
     }
 
     fn request_id(&self) -> Option<String> {
-        self.0.lock().as_ref().and_then(|id| Some(id.to_str().ok()?.to_owned()))
+        self.0.lock().id.as_ref().and_then(|id| Some(id.to_str().ok()?.to_owned()))
+    }
+
+    fn hear_panic(&self, message: &str) {
+        let from = message.find(PANICKED).unwrap_or_default();
+        let until = message.find(NOTE).unwrap_or(message.len());
+        self.0.lock().panic = message.get(from..until).map(|text| text.trim().to_owned());
+    }
+
+    /// What the guest has said of its end, if it has.
+    pub(crate) fn take_panic(&self) -> Option<String> {
+        self.0.lock().panic.take()
     }
 }
 
@@ -82,9 +106,9 @@ impl Lines {
     }
 
     fn log_panic(&mut self) {
-        if let Some(panic) = self.panic.take()
-            && self.output.settings.may_log_panic()
-        {
+        let Some(panic) = self.panic.take() else { return };
+        self.output.during.hear_panic(&panic);
+        if self.output.settings.may_log_panic() {
             let Output { settings, stream, during } = &self.output;
             let (plugin, request_id) = (settings.name.as_str(), during.request_id());
             tracing::warn!(target: "plugin", plugin, request_id, stream, "{panic}");
@@ -108,11 +132,11 @@ impl Drop for Lines {
 /// Whether a panic's message begins with this line, as Rust's standard library prints it: where it was,
 /// what was said, and how to get more.
 fn is_first_of_panic(line: &str) -> bool {
-    line.starts_with("thread '") && line.contains(" panicked at ")
+    line.starts_with("thread '") && line.contains(PANICKED)
 }
 
 fn is_last_of_panic(line: &str) -> bool {
-    line.starts_with("note: run with `RUST_BACKTRACE")
+    line.starts_with(NOTE)
 }
 
 /// Adds a line to a message of bounded length.

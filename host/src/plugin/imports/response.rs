@@ -21,7 +21,10 @@ impl HostResponse for State {
     fn new(&mut self, status: u16) -> Result<Handle> {
         let mut response = Response::new(Body::Empty);
         // A constructor cannot fail: what is no final status becomes the status of a fault.
-        *response.status_mut() = final_status(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = final_status(status).unwrap_or_else(|| {
+            self.tell_misfit(status);
+            StatusCode::INTERNAL_SERVER_ERROR
+        });
         Ok(self.own(response)?)
     }
 
@@ -158,6 +161,21 @@ impl State {
 }
 
 /// A status that ends an exchange: interim ones (1xx) are the connection's.
+impl State {
+    fn tell_misfit(&self, status: u16) {
+        if self.settings.may_tell_failure() {
+            let plugin = self.settings.name.as_str();
+            let request_id = self.exchange().ok().map(|exchange| exchange.id());
+            tracing::warn!(
+                plugin,
+                request_id,
+                status,
+                "a plugin made a response with a status that is not from 200 to 599: it has 500"
+            );
+        }
+    }
+}
+
 fn final_status(status: u16) -> Option<StatusCode> {
     (200..=599).contains(&status).then(|| StatusCode::from_u16(status).ok()).flatten()
 }
