@@ -203,7 +203,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noticed<S> {
 
     /// The upstream has ended.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.traffic.ended.send_replace(true);
+        if !self.traffic.ended.send_replace(true) {
+            self.traffic.up.moved();
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

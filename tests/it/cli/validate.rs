@@ -284,7 +284,7 @@ routes: [{ match: { path: / }, plugins: [{ component: faulty, config: { hook: co
 ",
     );
     let place = here.path().join("plugins/faulty.wasm");
-    std::fs::copy(tollgate_tests::artifacts::component("faulty"), place).unwrap();
+    std::fs::copy(artifacts::component("faulty"), place).unwrap();
     let ran = validate(&here);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("it trapped: panicked at"), "{ran:?}");
