@@ -46,6 +46,8 @@ impl Run {
     pub(super) fn new(workspace: &Workspace, program: &Path, target: Target) -> Self {
         let flags = vec![
             format!("-timeout={MAX_SECONDS}"),
+            // A guest may take its 5 s of CPU for each time that it is asked who it is.
+            format!("-report_slow_units={MAX_SECONDS}"),
             format!("-rss_limit_mb={MAX_MEMORY}"),
             "-print_final_stats=1".to_owned(),
         ];
