@@ -4,6 +4,7 @@ mod files;
 mod stamps;
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::Arc,
     thread,
@@ -22,6 +23,7 @@ use crate::{
     config::{Config, Pointer},
     gateway::Gateway,
     generation::{Builder, Draft, Failure, Generation},
+    plugin::Use,
     server::{Failed, runtime},
 };
 
@@ -214,8 +216,9 @@ impl Reloader {
 
 /// A line for each use whose component is another one.
 fn tell_swaps(before: &Generation, next: &Generation) {
+    let before: HashMap<&str, &Use> = before.uses.iter().map(|it| (it.name(), &**it)).collect();
     for plugin in &next.uses {
-        let same_use = before.uses.iter().find(|known| known.name() == plugin.name());
+        let same_use = before.get(plugin.name());
         let Some(known) = same_use.filter(|it| it.component.digest != plugin.component.digest)
         else {
             continue;

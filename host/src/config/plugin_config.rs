@@ -10,6 +10,7 @@ use super::{
     Config, Fault, Grants, Use,
     check::did_you_mean,
     fault::Faults,
+    pointer::Step,
     structure::{self, Misfit},
 };
 
@@ -146,6 +147,10 @@ impl<'i> Keyword<'i> for Noted {
 impl Config {
     /// Whether a route has the use, or that whose canary it is.
     pub(crate) fn lists(&self, use_: &Use) -> bool {
+        // A route lists what it defines; there may be thousands of those.
+        if matches!(use_.at.steps(), [Step::Key(first), ..] if first == "routes") {
+            return true;
+        }
         let listed = self.routes.iter().flat_map(|route| &route.plugins);
         let mut listed = listed.map(|&index| &self.uses[index].at);
         listed.any(|at| use_.at.steps().starts_with(at.steps()))

@@ -174,7 +174,7 @@ pub(super) fn of_plugins<'a>(
     let pairs = config.uses.iter().zip(proven);
     let pairs = pairs.filter_map(|(plugin, proven)| Some((plugin, proven?)));
     let idle = pairs.clone().filter(|(plugin, proven)| {
-        config.lists(plugin) && proven.versions().all(|version| version.hooks().is_empty())
+        proven.versions().all(|version| version.hooks().is_empty()) && config.lists(plugin)
     });
     let idle = idle.map(|(plugin, _)| {
         let reason = format!("plugin `{}` wants no hook, and does nothing", plugin.name);
