@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{
     held::{Held, OwnResponse},
-    imports::output::{During, Output},
+    imports::output::{Output, Printing},
     limits::Buckets,
     meter::Meter,
     time::Time,
@@ -97,7 +97,7 @@ impl State {
 
     /// What the guest has said of its end, in a panic's message.
     pub(super) fn take_panic(&self) -> Option<String> {
-        self.wasi.as_ref().and_then(|wasi| wasi.during.take_panic())
+        self.wasi.as_ref().and_then(|wasi| wasi.printing.take_panic())
     }
 
     /// The exchange on loan.
@@ -192,7 +192,7 @@ impl State {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.settings, &self.time)));
-        wasi.during.set(self.exchange.as_ref().map(|exchange| &exchange.id));
+        wasi.printing.set(self.exchange.as_ref().map(|exchange| &exchange.id));
         WasiCtxView { ctx: &mut wasi.context, table: &mut self.table }
     }
 }
@@ -200,18 +200,18 @@ impl WasiView for State {
 /// What a guest has of WASI.
 struct Wasi {
     context: WasiCtx,
-    during: During,
+    printing: Printing,
 }
 
 impl Wasi {
     /// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
     fn new(settings: &Arc<Settings>, time: &Time) -> Self {
-        let (mut wasi, during) = (WasiCtxBuilder::new(), During::default());
-        wasi.stdout(Output::new(settings, "stdout", &during));
-        wasi.stderr(Output::new(settings, "stderr", &during));
+        let (mut wasi, printing) = (WasiCtxBuilder::new(), Printing::default());
+        wasi.stdout(Output::new(settings, "stdout", &printing));
+        wasi.stderr(Output::new(settings, "stderr", &printing));
         wasi.max_random_size(MAX_RANDOM);
         time.put_into(&mut wasi);
-        Self { context: wasi.build(), during }
+        Self { context: wasi.build(), printing }
     }
 }
 

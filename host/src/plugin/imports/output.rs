@@ -26,18 +26,18 @@ const NOTE: &str = "note: run with `RUST_BACKTRACE";
 pub(crate) struct Output {
     settings: Arc<Settings>,
     stream: &'static str,
-    during: During,
+    printing: Printing,
 }
 
 impl Output {
-    pub(crate) fn new(settings: &Arc<Settings>, stream: &'static str, during: &During) -> Self {
-        Self { settings: Arc::clone(settings), stream, during: during.clone() }
+    pub(crate) fn new(settings: &Arc<Settings>, stream: &'static str, printing: &Printing) -> Self {
+        Self { settings: Arc::clone(settings), stream, printing: printing.clone() }
     }
 }
 
 /// What a guest's printing has to do with the rest: whose log lines it is, and why the guest ends.
 #[derive(Clone, Default)]
-pub(crate) struct During(Arc<Mutex<Heard>>);
+pub(crate) struct Printing(Arc<Mutex<Heard>>);
 
 #[derive(Default)]
 struct Heard {
@@ -47,7 +47,7 @@ struct Heard {
     panic: Option<String>,
 }
 
-impl During {
+impl Printing {
     pub(crate) fn set(&self, id: Option<&HeaderValue>) {
         self.0.lock().id = id.cloned();
     }
@@ -107,17 +107,17 @@ impl Lines {
 
     fn log_panic(&mut self) {
         let Some(panic) = self.panic.take() else { return };
-        self.output.during.hear_panic(&panic);
+        self.output.printing.hear_panic(&panic);
         if self.output.settings.may_log_panic() {
-            let Output { settings, stream, during } = &self.output;
-            let (plugin, request_id) = (settings.name.as_str(), during.request_id());
+            let Output { settings, stream, printing } = &self.output;
+            let (plugin, request_id) = (settings.name.as_str(), printing.request_id());
             tracing::warn!(target: "plugin", plugin, request_id, stream, "{panic}");
         }
     }
 
     fn log(&self, line: &str) {
-        let Output { settings, stream, during } = &self.output;
-        let (plugin, request_id) = (settings.name.as_str(), during.request_id());
+        let Output { settings, stream, printing } = &self.output;
+        let (plugin, request_id) = (settings.name.as_str(), printing.request_id());
         tracing::info!(target: "plugin", plugin, request_id, stream, "{line}");
     }
 }

@@ -11,7 +11,7 @@ use super::{
     outbound::{Caller, Outbound},
 };
 use crate::plugin::{
-    imports::output::{During, Output},
+    imports::output::{Output, Printing},
     meter::Meter,
     state::{MAX_RANDOM, MemoryLimit},
     usage::Settings,
@@ -43,11 +43,11 @@ impl State {
         table.set_max_capacity(MAX_HANDLES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(MAX_FIELDS);
-        let during = During::default();
-        during.set(caller.as_ref().and_then(Caller::request_id));
+        let printing = Printing::default();
+        printing.set(caller.as_ref().and_then(Caller::request_id));
         Self {
             table,
-            wasi: wasi(settings, &during),
+            wasi: wasi(settings, &printing),
             http,
             outbound: Outbound::new(Arc::clone(settings), caller),
             memory: MemoryLimit::new(&settings.limits),
@@ -63,10 +63,10 @@ impl State {
 }
 
 /// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
-fn wasi(settings: &Arc<Settings>, during: &During) -> WasiCtx {
+fn wasi(settings: &Arc<Settings>, printing: &Printing) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
-    wasi.stdout(Output::new(settings, "stdout", during));
-    wasi.stderr(Output::new(settings, "stderr", during));
+    wasi.stdout(Output::new(settings, "stdout", printing));
+    wasi.stderr(Output::new(settings, "stderr", printing));
     wasi.max_random_size(MAX_RANDOM);
     wasi.build()
 }
