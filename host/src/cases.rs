@@ -180,7 +180,8 @@ impl Bench {
         let stated = setting.clock.map_or(SystemTime::UNIX_EPOCH + START, |moment| moment.0);
         self.clock.set(stated);
         // No case sees what another has counted or kept.
-        self.builder.metrics = metrics().map_err(Stop::Failure)?;
+        let metrics = Metrics::new().map_err(|error| Stop::Failure(error.to_string()))?;
+        self.builder.metrics = Arc::new(metrics);
         let shared = Shared::new(&self.builder.metrics, &Time::Stated(self.clock.clone()));
         self.builder.shared = Arc::new(shared);
         lines.take();
@@ -266,10 +267,6 @@ impl Outcome {
         self.differences.push(format!("{step}{}", difference.what));
         self.differences.extend(difference.lines().into_iter().map(|line| format!("  {line}")));
     }
-}
-
-fn metrics() -> Result<Arc<Metrics>, String> {
-    Metrics::new().map(Arc::new).map_err(|error| error.to_string())
 }
 
 fn refused(expected: &str, actual: &str) -> Difference {

@@ -38,6 +38,14 @@ impl Link {
         }
     }
 
+    /// The name of the version that the exchange has at this place.
+    fn name_in(&self, place: usize, exchange: &Exchange) -> &str {
+        match self {
+            Self::Plugin(plugin) => plugin.chosen(place, exchange).name(),
+            Self::Middleware(middleware) => middleware.name(),
+        }
+    }
+
     /// The component behind a middleware.
     pub(crate) fn service(&self) -> Option<Arc<Service>> {
         match self {
@@ -138,6 +146,7 @@ impl Chain {
                 Link::Middleware(middleware) => ask_middleware(middleware, place, exchange).await,
             };
             if answered {
+                exchange.answered_by_plugin = Some(link.name_in(place, &exchange).to_owned());
                 return exchange;
             }
         }
@@ -214,9 +223,6 @@ async fn ask_plugin(listed: &Arc<Use>, place: usize, mut exchange: Exchange) -> 
         Ok(verdict) => follow(&mut exchange, verdict),
         Err(error) => failed(&mut exchange, plugin, "on-request", error),
     };
-    if answered {
-        exchange.answered_by_plugin = Some(plugin.name().to_owned());
-    }
     (exchange, answered)
 }
 
@@ -230,9 +236,6 @@ async fn ask_middleware(
         Ok(verdict) => follow(&mut exchange, verdict),
         Err(failed) => passed_by(&mut exchange, middleware, failed),
     };
-    if answered {
-        exchange.answered_by_plugin = Some(middleware.name().to_owned());
-    }
     (exchange, answered)
 }
 

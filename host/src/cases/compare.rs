@@ -179,17 +179,17 @@ impl Found {
     /// A series of which nothing is known is shown beside those that there are: it may be misspelt.
     fn metrics(&mut self, expected: &BTreeMap<String, f64>, actual: &BTreeMap<String, f64>) {
         for (series, expected) in expected {
-            let what = format!("metrics.{}", written_key(series));
-            match actual.get(series) {
-                Some(there) if (there - expected).abs() <= 1e-9 * expected.abs() => {}
-                Some(there) => self.push(&what, expected.to_string(), there.to_string()),
-                None if actual.is_empty() => self.push(&what, expected.to_string(), "(none)"),
+            let there = match actual.get(series) {
+                Some(there) if (there - expected).abs() <= 1e-9 * expected.abs() => continue,
+                Some(there) => there.to_string(),
+                None if actual.is_empty() => "(none)".to_owned(),
                 None => {
-                    let there: Vec<_> = actual.keys().map(String::as_str).collect();
-                    let there = format!("(none; there are {})", there.join(", "));
-                    self.push(&what, expected.to_string(), there);
+                    let known: Vec<_> = actual.keys().map(String::as_str).collect();
+                    format!("(none; there are {})", known.join(", "))
                 }
-            }
+            };
+            let what = format!("metrics.{}", written_key(series));
+            self.push(&what, expected.to_string(), there);
         }
     }
 

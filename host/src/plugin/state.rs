@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{
     held::{Held, OwnResponse},
-    imports::output::{Output, Printing},
+    imports::output::Printing,
     limits::Buckets,
     meter::Meter,
     time::Time,
@@ -206,9 +206,8 @@ struct Wasi {
 impl Wasi {
     /// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
     fn new(settings: &Arc<Settings>, time: &Time) -> Self {
-        let (mut wasi, printing) = (WasiCtxBuilder::new(), Printing::default());
-        wasi.stdout(Output::new(settings, "stdout", &printing));
-        wasi.stderr(Output::new(settings, "stderr", &printing));
+        let mut wasi = WasiCtxBuilder::new();
+        let printing = Printing::of(&mut wasi, settings);
         wasi.max_random_size(MAX_RANDOM);
         time.put_into(&mut wasi);
         Self { context: wasi.build(), printing }

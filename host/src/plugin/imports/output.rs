@@ -10,7 +10,10 @@ use std::{
 use http::HeaderValue;
 use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::{
+    WasiCtxBuilder,
+    cli::{IsTerminal, StdoutStream},
+};
 
 use crate::plugin::usage::Settings;
 
@@ -23,16 +26,10 @@ const PANICKED: &str = " panicked at ";
 const NOTE: &str = "note: run with `RUST_BACKTRACE";
 
 #[derive(Clone)]
-pub(crate) struct Output {
+struct Output {
     settings: Arc<Settings>,
     stream: &'static str,
     printing: Printing,
-}
-
-impl Output {
-    pub(crate) fn new(settings: &Arc<Settings>, stream: &'static str, printing: &Printing) -> Self {
-        Self { settings: Arc::clone(settings), stream, printing: printing.clone() }
-    }
 }
 
 /// What a guest's printing has to do with the rest: whose log lines it is, and why the guest ends.
@@ -48,6 +45,15 @@ struct Heard {
 }
 
 impl Printing {
+    /// Of the guest whose context this becomes: what it prints goes to the log.
+    pub(crate) fn of(wasi: &mut WasiCtxBuilder, settings: &Arc<Settings>) -> Self {
+        let printing = Self::default();
+        let output =
+            |stream| Output { settings: Arc::clone(settings), stream, printing: printing.clone() };
+        wasi.stdout(output("stdout")).stderr(output("stderr"));
+        printing
+    }
+
     pub(crate) fn set(&self, id: Option<&HeaderValue>) {
         self.0.lock().id = id.cloned();
     }

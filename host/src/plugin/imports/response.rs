@@ -160,7 +160,6 @@ impl State {
     }
 }
 
-/// A status that ends an exchange: interim ones (1xx) are the connection's.
 impl State {
     fn tell_misfit(&self, status: u16) {
         if self.settings.may_tell_failure() {
@@ -176,6 +175,7 @@ impl State {
     }
 }
 
+/// A status that ends an exchange: interim ones (1xx) are the connection's.
 fn final_status(status: u16) -> Option<StatusCode> {
     (200..=599).contains(&status).then(|| StatusCode::from_u16(status).ok()).flatten()
 }

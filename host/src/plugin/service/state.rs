@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -11,7 +12,7 @@ use super::{
     outbound::{Caller, Outbound},
 };
 use crate::plugin::{
-    imports::output::{Output, Printing},
+    imports::output::Printing,
     meter::Meter,
     state::{MAX_RANDOM, MemoryLimit},
     usage::Settings,
@@ -43,11 +44,10 @@ impl State {
         table.set_max_capacity(MAX_HANDLES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(MAX_FIELDS);
-        let printing = Printing::default();
-        printing.set(caller.as_ref().and_then(Caller::request_id));
+        let wasi = wasi(settings, caller.as_ref().and_then(Caller::request_id));
         Self {
             table,
-            wasi: wasi(settings, &printing),
+            wasi,
             http,
             outbound: Outbound::new(Arc::clone(settings), caller),
             memory: MemoryLimit::new(&settings.limits),
@@ -62,11 +62,10 @@ impl State {
     }
 }
 
-/// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
-fn wasi(settings: &Arc<Settings>, printing: &Printing) -> WasiCtx {
+/// Clocks and randomness; what is printed becomes lines of the log, with `id`. Nothing else is granted.
+fn wasi(settings: &Arc<Settings>, id: Option<&HeaderValue>) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
-    wasi.stdout(Output::new(settings, "stdout", printing));
-    wasi.stderr(Output::new(settings, "stderr", printing));
+    Printing::of(&mut wasi, settings).set(id);
     wasi.max_random_size(MAX_RANDOM);
     wasi.build()
 }
