@@ -73,6 +73,11 @@ impl Body {
         }
     }
 
+    /// Whether all of it is in memory.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self, Self::Empty | Self::Full(_))
+    }
+
     /// Bytes of it that are in memory.
     pub(crate) fn held(&self) -> usize {
         match self {

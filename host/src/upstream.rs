@@ -35,6 +35,7 @@ use crate::{
 };
 
 pub(crate) use self::{
+    again::Origin,
     pool::Lease,
     resolve::Resolver,
     send::{Answer, Patience},

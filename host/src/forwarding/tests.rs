@@ -1,4 +1,7 @@
+use http::{Request, header::HOST};
+
 use super::*;
+use crate::listener::Client;
 
 fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     let pairs = lines

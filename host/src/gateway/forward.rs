@@ -17,7 +17,7 @@ use crate::{
     exchange::Exchange,
     forwarding,
     generation::{End, Route},
-    upstream::{Answer, Patience, Upstream, UpstreamError},
+    upstream::{Answer, Origin, Patience, Upstream, UpstreamError},
 };
 
 /// Gives the exchange its response, unless something before has.
@@ -46,18 +46,23 @@ pub(super) async fn to_the_end(mut exchange: Exchange, wishes: Wishes) -> Exchan
 async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
     let Some(upstream) = upstream_of(exchange, route) else { return };
     exchange.answered_by = Some(Arc::clone(&upstream.name));
-    let mut request = match outgoing(exchange, route, &wishes) {
+    let mut whole = exchange.request_body.is_whole().then(|| exchange.request_body.copy());
+    let request = match for_upstream(exchange, route, &upstream, &wishes) {
         Ok(request) => Box::new(request),
         Err(error) => return exchange.fail(error),
     };
-    // HTTP/1.0 knows no host, and HTTP/1.1 goes nowhere without (RFC 9112 §3.2).
-    if exchange.request.version <= Version::HTTP_10 {
-        request.headers_mut().entry(HOST).or_insert_with(|| upstream.host_field.clone());
-    }
     let deadline = route.timeout.map(|_| exchange.deadline);
     let patience = Patience { deadline, progress: exchange.progress.clone() };
-    let sent = upstream.send(request, patience).await;
+    let mut again = || {
+        exchange.request_body = whole.take()?;
+        for_upstream(exchange, route, &upstream, &wishes).ok()
+    };
+    let sent = upstream.send(request, Origin::Made(&mut again), patience).await;
     exchange.renew_time_of_plugins();
+    if !looks_back(exchange, route) {
+        // A long response needs no room for them.
+        exchange.request.headers = HeaderMap::new();
+    }
     match sent {
         Ok(answer) => {
             if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -80,6 +85,21 @@ async fn to_upstream(exchange: &mut Exchange, route: &Route, wishes: Wishes) {
             exchange.fail_at(&upstream, error);
         }
     }
+}
+
+/// The request as `upstream` gets it; also once more, where its body is whole.
+fn for_upstream(
+    exchange: &mut Exchange,
+    route: &Route,
+    upstream: &Upstream,
+    wishes: &Wishes,
+) -> Result<Request<Body>, Error> {
+    let mut request = outgoing(exchange, route, wishes)?;
+    // HTTP/1.0 knows no host, and HTTP/1.1 goes nowhere without (RFC 9112 §3.2).
+    if exchange.request.version <= Version::HTTP_10 {
+        request.headers_mut().entry(HOST).or_insert_with(|| upstream.host_field.clone());
+    }
+    Ok(request)
 }
 
 /// The upstream that a plugin chose, else the route's.
@@ -114,10 +134,12 @@ fn request(
     wishes: &Wishes,
 ) -> Result<Request<Body>, Error> {
     let target = target(exchange, route)?;
+    // What is held whole may have to go again.
+    let asked_again = exchange.request_body.is_whole() || looks_back(exchange, route);
     let mut request = Request::new(exchange.take_request_body());
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = Uri::from(target);
-    *request.headers_mut() = headers(exchange, route);
+    *request.headers_mut() = headers(exchange, asked_again);
     if let End::Forward { host: Some(host), .. } = &route.end {
         let host = HeaderValue::from_str(host.as_str())
             .map_err(|_| Error::BadRequest("the host is not one"))?;
@@ -138,13 +160,17 @@ fn request(
 }
 
 /// The header fields, taken rather than copied where nobody asks for them again.
-pub(super) fn headers(exchange: &mut Exchange, route: &Route) -> HeaderMap {
-    let asked_again = route.chain.looks_back() || exchange.generation.access_log.is_some();
+pub(super) fn headers(exchange: &mut Exchange, asked_again: bool) -> HeaderMap {
     if asked_again {
         exchange.request.headers.clone()
     } else {
         std::mem::take(&mut exchange.request.headers)
     }
+}
+
+/// Whether anybody can ask for the request's fields when it has its response.
+pub(super) fn looks_back(exchange: &Exchange, route: &Route) -> bool {
+    route.chain.looks_back() || exchange.generation.access_log.is_some()
 }
 
 /// Path and query for the upstream: what a plugin set, else as the route rewrites it.

@@ -2,6 +2,7 @@
 //! back, whatever happened to the guest.
 
 mod chunk;
+mod error;
 
 use std::{
     pin::{Pin, pin},
@@ -11,20 +12,19 @@ use std::{
 };
 
 use http::Response;
-use wasmtime::{PoolConcurrencyLimitError, Trap, component::Resource};
+use wasmtime::component::Resource;
 
 use super::{
     bindings::exports::tollgate::plugin::filter,
-    meter::{CpuExceeded, Metered},
+    meter::Metered,
     pool::{Instance, Lease},
     quarantine::Stage,
-    state::{MemoryExceeded, ResponseHandle, State, TableExceeded},
-    trace,
+    state::{ResponseHandle, State},
     usage::Use,
 };
 use crate::{body::Body, exchange::Exchange};
 
-pub(crate) use self::chunk::Side;
+pub(crate) use self::{chunk::Side, error::HookError};
 
 /// What a plugin decided about a request.
 pub(crate) enum Verdict {
@@ -33,134 +33,19 @@ pub(crate) enum Verdict {
     Respond(Response<Body>),
 }
 
-/// Why a hook has no result.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum HookError {
-    /// The hook's own `err(text)`; the instance lives on.
-    #[error("it said: {0}")]
-    Failed(String),
-    /// A component gave no response, or none that can be sent to a client.
-    #[error("{0}")]
-    NoResponse(String),
-    /// The guest panicked, or broke one of WebAssembly's rules.
-    #[error("it trapped: {0}")]
-    Trapped(String),
-    #[error("{0}")]
-    CpuExceeded(String),
-    #[error("{0}")]
-    MemoryExceeded(String),
-    #[error("{0}")]
-    TableExceeded(String),
-    #[error("it overflowed its stack")]
-    StackOverflow,
-    /// The use's own limit for one hook.
-    #[error("the hook took longer than {0:?}")]
-    TimedOut(Duration),
-    #[error("the exchange's time was up while it ran")]
-    DeadlinePassed,
-    /// The use has trapped too often; its guest was not asked.
-    #[error("it is in quarantine")]
-    Quarantined { retry_after: Duration },
-    /// No instance was free in time, or the process has no room for more.
-    #[error("no instance was free")]
-    Busy,
-    /// A chunk hook returned more than the use's `max_body`.
-    #[error("it returned more than {limit} bytes for one chunk")]
-    TooMuch { limit: u64 },
-    /// A chunk hook could not be shown a body whose content coding nobody can undo.
-    #[error("the body has a content coding that is not known")]
-    UnknownCoding,
-}
-
-impl HookError {
-    /// The labels in metrics of hooks that ran and failed.
-    pub(super) const KINDS: [&'static str; 11] = [
-        "failed", "trapped", "cpu", "memory", "table", "stack", "timeout", "deadline", "busy",
-        "output", "coding",
-    ];
-
-    /// The label in metrics, one of [`Self::KINDS`] or `quarantined`.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Failed(_) | Self::NoResponse(_) => "failed",
-            Self::Trapped(_) => "trapped",
-            Self::CpuExceeded(_) => "cpu",
-            Self::MemoryExceeded(_) => "memory",
-            Self::TableExceeded(_) => "table",
-            Self::StackOverflow => "stack",
-            Self::TimedOut(_) => "timeout",
-            Self::DeadlinePassed => "deadline",
-            Self::Quarantined { .. } => "quarantined",
-            Self::Busy => "busy",
-            Self::TooMuch { .. } => "output",
-            Self::UnknownCoding => "coding",
-        }
-    }
-
-    /// Whether the guest broke a rule or a limit: its instance is gone.
-    pub(super) fn is_trap(&self) -> bool {
-        match self {
-            Self::Trapped(_)
-            | Self::CpuExceeded(_)
-            | Self::MemoryExceeded(_)
-            | Self::TableExceeded(_)
-            | Self::StackOverflow
-            | Self::TimedOut(_) => true,
-            Self::Failed(_)
-            | Self::NoResponse(_)
-            | Self::DeadlinePassed
-            | Self::Quarantined { .. }
-            | Self::Busy
-            | Self::TooMuch { .. }
-            | Self::UnknownCoding => false,
-        }
-    }
-
-    /// The same with what the guest itself has said of its end.
-    pub(super) fn said(self, panic: Option<String>) -> Self {
-        match (self, panic) {
-            (Self::Trapped(_), Some(panic)) => Self::Trapped(panic),
-            (error, _) => error,
-        }
-    }
-
-    pub(super) fn from_engine(error: wasmtime::Error) -> Self {
-        Self::of_engine(&error)
-    }
-
-    pub(super) fn of_engine(error: &wasmtime::Error) -> Self {
-        if error.is::<CpuExceeded>() {
-            return Self::CpuExceeded(error.root_cause().to_string());
-        }
-        if error.is::<MemoryExceeded>() {
-            return Self::MemoryExceeded(error.root_cause().to_string());
-        }
-        if error.is::<TableExceeded>() {
-            return Self::TableExceeded(error.root_cause().to_string());
-        }
-        if error.is::<PoolConcurrencyLimitError>() {
-            return Self::Busy;
-        }
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => Self::StackOverflow,
-            _ => Self::Trapped(trace::reason(error)),
-        }
-    }
-}
-
 impl Use {
-    pub(crate) async fn on_request(
+    pub(crate) fn on_request(
         &self,
         exchange: Exchange,
-    ) -> (Exchange, Result<Verdict, HookError>) {
-        self.contained(exchange, OnRequest).await
+    ) -> impl Future<Output = (Exchange, Result<Verdict, HookError>)> {
+        self.contained(exchange, OnRequest)
     }
 
-    pub(crate) async fn on_response(
+    pub(crate) fn on_response(
         &self,
         exchange: Exchange,
-    ) -> (Exchange, Result<(), HookError>) {
-        self.contained(exchange, OnResponse).await
+    ) -> impl Future<Output = (Exchange, Result<(), HookError>)> {
+        self.contained(exchange, OnResponse)
     }
 
     pub(crate) async fn on_finish(
@@ -198,15 +83,24 @@ impl Use {
         exchange: Exchange,
         hook: H,
     ) -> (Exchange, Result<H::Output, HookError>) {
-        let deadline = exchange.deadline;
-        let mut lease = match before(deadline, self.lease()).await {
-            Some(Ok(lease)) => lease,
-            Some(Err(error)) => return (exchange, Err(self.counted(error))),
-            None => return (exchange, Err(self.counted(HookError::Busy))),
+        let lease = match self.idle() {
+            Some(lease) => Ok(lease),
+            None => self.lease_before(exchange.deadline).await,
+        };
+        let mut lease = match lease {
+            Ok(lease) => lease,
+            Err(error) => return (exchange, Err(self.counted(error))),
         };
         let (mut exchange, result) = lease.call(exchange, hook).await;
         self.metrics.duration(H::STAGE).observe(exchange.end_hook().as_secs_f64());
         (exchange, result.map_err(|error| self.counted(error)))
+    }
+
+    /// A new instance, or the next that is given back.
+    async fn lease_before(&self, deadline: Instant) -> Result<Lease<'_>, HookError> {
+        // Boxed: it is large, and most hooks need none.
+        let lease = Box::pin(self.lease());
+        tokio::time::timeout_at(deadline.into(), lease).await.unwrap_or(Err(HookError::Busy))
     }
 
     fn counted(&self, error: HookError) -> HookError {
@@ -250,17 +144,8 @@ impl Lease<'_> {
     }
 }
 
-/// `future`'s output, unless `deadline` comes first. No timer is made for what does not wait.
-async fn before<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    match first_poll(&mut future).await {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => tokio::time::timeout_at(deadline.into(), future).await.ok(),
-    }
-}
-
-/// As [`before`], with a limit of the call's own. It counts from the first wait: what goes before
-/// is the guest's CPU time, which has a limit too.
+/// `future`'s output, unless `deadline` comes first, or `limit`, which counts from the first wait: what
+/// goes before is the guest's CPU time, which has a limit too. No timer is made for what does not wait.
 async fn within<F: Future>(
     limit: Duration,
     deadline: Instant,

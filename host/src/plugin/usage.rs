@@ -275,6 +275,10 @@ impl Use {
         self.pool.prove().await.map(drop)
     }
 
+    pub(super) fn idle(&self) -> Option<Lease<'_>> {
+        self.pool.idle()
+    }
+
     pub(super) async fn lease(&self) -> Result<Lease<'_>, HookError> {
         self.pool.lease().await
     }

@@ -2,60 +2,71 @@
 
 use std::{error::Error, io, net::SocketAddr};
 
-use http::{HeaderMap, Method, Request, Uri};
+use http::Request;
 
 use super::{UpstreamError, pool::Connection};
 use crate::body::Body;
 
-/// A request that goes again if need be. Only those have one whose body is held whole.
-pub(super) struct Copy {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+/// Where a request is from when it has to go again.
+pub(crate) enum Origin<'a> {
+    /// From what it was made of: most requests go once, and need no copy.
+    Made(&'a mut (dyn FnMut() -> Option<Request<Body>> + Send)),
+    /// From a copy.
+    Copied,
+}
+
+/// A request that goes again if need be. Only those do whose body is held whole.
+pub(super) struct Again {
+    copy: Option<Request<Body>>,
     /// Also where nobody knows whether it has been processed.
     repeatable: bool,
 }
 
-impl Copy {
+impl Again {
     /// `None`: the request goes once on this connection, whatever comes of it. `reused`: others have
     /// had the connection before.
     pub(super) fn of(
         request: &Request<Body>,
         connection: &Connection,
         reused: bool,
+        origin: &Origin<'_>,
     ) -> Option<Self> {
         let body = request.body();
-        let is_empty = matches!(body, Body::Empty);
         // RFC 9110 §9.2.2. The end of a new connection is more than one that crossed the request.
-        let repeatable = reused && is_empty && request.method().is_idempotent();
+        let repeatable = reused && matches!(body, Body::Empty) && request.method().is_idempotent();
         let refusable = matches!(connection, Connection::Http2(_));
-        let is_whole = is_empty || matches!(body, Body::Full(_));
-        ((repeatable || refusable) && is_whole).then(|| Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-            body: body.copy(),
+        ((repeatable || refusable) && body.is_whole()).then(|| Self {
+            copy: matches!(origin, Origin::Copied).then(|| copy(request)),
             repeatable,
         })
     }
 
-    /// Whether it may go again after this.
-    pub(super) fn may_follow(&self, error: &UpstreamError) -> bool {
-        match error {
+    /// The request, if it may go again after this.
+    pub(super) fn after(
+        self,
+        error: &UpstreamError,
+        origin: &mut Origin<'_>,
+    ) -> Option<Request<Body>> {
+        let may = match error {
             UpstreamError::Refused { .. } => true,
             UpstreamError::Closed { .. } => self.repeatable,
             _ => false,
+        };
+        match origin {
+            _ if !may => None,
+            Origin::Made(make) => make(),
+            Origin::Copied => self.copy,
         }
     }
+}
 
-    pub(super) fn request(self) -> Request<Body> {
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
-    }
+/// The version goes by the connection, and extensions belong to the one that it came on.
+fn copy(request: &Request<Body>) -> Request<Body> {
+    let mut copy = Request::new(request.body().copy());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
 }
 
 /// What the HTTP library's error means.

@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout_at};
 
 use super::{
     Upstream, UpstreamError,
-    again::{Copy, failure},
+    again::{Again, Origin, failure},
     connect::MAX_RESPONSE_HEAD,
     pool::{Connection, Exclusive, Http1, Lease, Target},
     shared::Http2,
@@ -80,7 +80,7 @@ impl Upstream {
         request: Box<Request<Body>>,
         patience: Patience,
     ) -> Result<Response<Body>, UpstreamError> {
-        let mut answer = self.send(request, patience).await?;
+        let mut answer = self.send(request, Origin::Copied, patience).await?;
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::UnaskedUpgrade);
         }
@@ -101,10 +101,11 @@ impl Upstream {
     /// goes again where its upstream says that it did nothing with it, or where its kept connection
     /// was closed without a word and it is safe to repeat.
     ///
-    /// The request is boxed, since it is large, and each step on its way here would copy it.
+    /// `origin` gives it once more. The request is boxed, since it is large, and each step on its way here would copy it.
     pub(crate) async fn send(
         &self,
         request: Box<Request<Body>>,
+        mut origin: Origin<'_>,
         patience: Patience,
     ) -> Result<Answer, UpstreamError> {
         let started = Instant::now();
@@ -132,9 +133,9 @@ impl Upstream {
             };
             // Once: an upstream that closes every connection would be asked for ever.
             let first = after.is_none();
-            let copy = if first { Copy::of(&request, &connection, reused) } else { None };
+            let again = first.then(|| Again::of(&request, &connection, reused, &origin)).flatten();
             let sent = self.send_on(connection, request, &target, &patience).await;
-            request = match (sent, copy) {
+            request = match (sent, again) {
                 (Ok(answer), _) => {
                     if forwarding::check_framing(answer.response.headers()).is_err() {
                         let address = target.address;
@@ -144,8 +145,8 @@ impl Upstream {
                     return Ok(answer);
                 }
                 (Err(Failed::Unsent(request, _)), _) if first && reused => request,
-                (Err(Failed::Sent(error)), Some(copy)) if copy.may_follow(&error) => {
-                    Box::new(copy.request())
+                (Err(Failed::Sent(error)), Some(again)) => {
+                    Box::new(again.after(&error, &mut origin).ok_or(error)?)
                 }
                 (Err(Failed::Unsent(_, error) | Failed::Sent(error)), _) => return Err(error),
             };
