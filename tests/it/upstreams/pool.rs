@@ -90,6 +90,20 @@ async fn a_get_on_a_kept_connection_that_is_closed_is_sent_again() {
 }
 
 #[tokio::test]
+async fn what_is_sent_again_is_the_same_to_the_last_field() {
+    let upstream = Recorder::scripted(&[&[Head, Send(OK), Head, Close], &[Head, Send(OK)]]).await;
+    let gateway = before(&format!("\"{upstream}\""), "").await;
+    assert_eq!(gateway.get("/one", &[]).await.text(), "ok");
+    let fields = [("x-mine", "1"), ("x-mine", "2"), ("te", "trailers")];
+    assert_eq!(gateway.get("/two?a=b", &fields).await.text(), "ok");
+    let records = upstream.records();
+    let begins = records[0].find("GET /two?a=b HTTP/1.1\r\n").expect("the second request");
+    assert_eq!(records[0][begins..], records[1]);
+    assert!(records[1].contains("x-mine: 2\r\n"), "{}", records[1]);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_post_that_was_sent_is_not_sent_again() {
     let upstream = Recorder::scripted(&[&[Head, Send(OK), Head, Close], &[Head, Send(OK)]]).await;
     let gateway = before(&format!("\"{upstream}\""), "").await;
