@@ -22,6 +22,9 @@ pub(crate) enum Error {
     TooManyHeaders { limit: usize },
     #[error("the request head has more than {limit} bytes")]
     HeadTooLarge { limit: usize },
+    /// It comes from gateways over and over, in all likelihood from this one.
+    #[error("the request has passed {hops} gateways")]
+    Loop { hops: usize },
     #[error("no route serves the request")]
     RouteNotFound,
     /// The route has no end of its own, and no plugin has answered.

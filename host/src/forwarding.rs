@@ -45,6 +45,18 @@ pub(crate) fn check_framing(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
+/// How many gateways like this one a request may pass. More are none that anybody has set up: an
+/// upstream leads back here.
+const MAX_HOPS: usize = 16;
+
+/// Refuses a request that goes round in circles (RFC 9110 §7.6.3).
+pub(crate) fn check_loop(headers: &HeaderMap) -> Result<(), Error> {
+    let lines = headers.get_all(VIA).iter().filter_map(|line| line.to_str().ok());
+    let ours = |member: &&str| member.trim().ends_with(" tollgate");
+    let hops = lines.flat_map(|line| line.split(',')).filter(ours).count();
+    if hops >= MAX_HOPS { Err(Error::Loop { hops }) } else { Ok(()) }
+}
+
 /// HTTP/2 clients may send cookies one by one; whoever reads HTTP/1.1 wants one line (RFC 9113
 /// §8.2.3).
 pub(crate) fn join_cookies(headers: &mut HeaderMap, version: Version) {

@@ -151,6 +151,7 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
         return Err(Error::TooManyHeaders { limit: limits.max_headers });
     }
     forwarding::check_framing(request.headers())?;
+    forwarding::check_loop(request.headers())?;
     forwarding::settle_host(request)?;
     // The library bounds heads of HTTP/1.1 as they come.
     if request.version() == http::Version::HTTP_2

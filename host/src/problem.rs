@@ -129,6 +129,9 @@ fn classify(error: &Error) -> Kind {
         Error::BadRequest(_) => BAD_REQUEST,
         Error::UriTooLong { .. } => URI_TOO_LONG,
         Error::TooManyHeaders { .. } | Error::HeadTooLarge { .. } => HEADER_TOO_LARGE,
+        Error::Loop { .. } => {
+            kind(StatusCode::LOOP_DETECTED, "loop-detected", "The request goes round in circles")
+        }
         Error::RouteNotFound | Error::NotAnswered => {
             kind(StatusCode::NOT_FOUND, "route-not-found", "Nothing is served here")
         }
@@ -193,6 +196,7 @@ fn detail(error: &Error) -> Option<String> {
             Some(format!("at most {limit} bytes"))
         }
         Error::BodyTooLarge { limit } => Some(format!("at most {limit} bytes")),
+        Error::Loop { hops } => Some(format!("`via` names {hops} gateways of this kind")),
         _ => None,
     }
 }

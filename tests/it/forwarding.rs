@@ -10,11 +10,14 @@ use tollgate_tests::Gateway;
 
 /// A gateway before an upstream, with more configuration.
 async fn before(upstream: &impl Display, more: &str) -> Gateway {
-    Gateway::start(&format!(
+    Gateway::start(&config(upstream, more)).await
+}
+
+fn config(upstream: &impl Display, more: &str) -> String {
+    format!(
         "{more}
 upstreams: {{ u: {{ endpoints: [\"{upstream}\"] }} }}
 routes: [{{ name: all, match: {{ path: \"/{{*rest}}\" }}, upstream: u }}]
 "
-    ))
-    .await
+    )
 }

@@ -1,9 +1,9 @@
 //! Fields that end at each hop (RFC 9110 §7.6.1), both ways.
 
 use http::Response;
-use tollgate_tests::{Upstream, client::full};
+use tollgate_tests::{Upstream, client::full, wait};
 
-use super::before;
+use super::{before, config};
 
 #[tokio::test]
 async fn fields_of_one_hop_end_at_the_gateway_on_the_way_up() {
@@ -111,5 +111,26 @@ async fn bytes_that_are_not_text_pass_in_values() {
     let mut reply = Vec::new();
     tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut reply).await.unwrap();
     assert!(reply.windows(16).any(|part| part == b"x-latin: gr\xfc\xdfe\r\n".get(..16).unwrap()));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_its_own_upstream_says_so() {
+    let gateway = before(&"127.0.0.1:1", "").await;
+    gateway.write_config(&config(&gateway.address(), ""));
+    let reply = wait::until("the loop", async || {
+        let reply = gateway.get("/", &[]).await;
+        (reply.status != 502).then_some(reply)
+    });
+    assert_eq!(reply.await.problem(), "508 loop-detected");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_of_gateways_is_no_loop() {
+    let upstream = Upstream::text("here").await;
+    let gateway = before(&upstream, "").await;
+    let passed = ["1.1 tollgate"; 15].join(", ");
+    assert_eq!(gateway.get("/", &[("via", &passed)]).await.text(), "here");
     gateway.stop().await;
 }
