@@ -19,6 +19,7 @@ use crate::{
     disk::CacheFolder,
     generation::Builder,
     server::{self, Options},
+    telemetry,
 };
 
 const FIRST_STEPS: &str =
@@ -129,7 +130,11 @@ type Outcome = Result<(), String>;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if !matches!(command, Command::Run(_)) {
+        telemetry::progress();
+    }
+    let outcome = match command {
         Command::Run(arguments) => arguments.run(),
         Command::Validate(arguments) => arguments.run(),
         Command::Explain(arguments) => arguments.run(),

@@ -10,7 +10,7 @@ mod series;
 pub(crate) use self::{
     access_log::{AccessLog, Entry},
     cache::CacheMetrics,
-    log::init as init_log,
+    log::{init as init_log, progress},
     log_limit::{Failures, LogWindow, MAX_FAILURES},
     metrics::{Metrics, RouteMetrics},
     series::{Dropped, UseSeries},

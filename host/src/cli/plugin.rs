@@ -5,7 +5,7 @@ mod build;
 mod create;
 mod inspect;
 mod lock;
-mod piped_component;
+mod piped_file;
 mod pull;
 mod push;
 mod registry;

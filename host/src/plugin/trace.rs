@@ -123,6 +123,25 @@ pub(super) fn reason(error: &wasmtime::Error) -> String {
     }
 }
 
+/// How far below zero an access may be that is one of the stack, in bytes; the stack of Rust's and C's
+/// compilers has 1 MiB or less.
+const BELOW_ZERO: u64 = 1 << 20;
+
+/// Whether the guest has gone beyond the stack that it has in its own memory. Compilers put that at the
+/// memory's beginning, and in 32 bits what is below zero is the end.
+pub(super) fn fell_below_memory(error: &wasmtime::Error) -> bool {
+    let address = |cause: &(dyn std::error::Error + 'static)| {
+        let cause = cause.to_string();
+        let (address, _) =
+            cause.strip_prefix("memory fault at wasm address 0x")?.split_once(' ')?;
+        u64::from_str_radix(address, 16).ok()
+    };
+    let end = 1 << 32;
+    // An offset that the instruction has itself goes beyond the end.
+    let below = |address| (end - BELOW_ZERO..end + BELOW_ZERO).contains(&address);
+    error.chain().filter_map(address).any(below)
+}
+
 /// As the source has it, without the hash that Rust adds.
 fn demangled(name: &str) -> String {
     let name = match rustc_demangle::try_demangle(name) {

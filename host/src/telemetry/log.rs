@@ -30,3 +30,14 @@ pub(crate) fn init(level: &str, format: LogFormat) {
     // A second start in one process (tests of the library) keeps the first one's log.
     let _ = set;
 }
+
+/// Tells who watches a command what takes it long: fetching and compiling. Scripts get none of it;
+/// for them standard error has faults and nothing else.
+pub(crate) fn progress() {
+    if !stderr().is_terminal() {
+        return;
+    }
+    let slow = "off,tollgate::plugin::component=info,tollgate::registry=info";
+    let builder = fmt().with_env_filter(EnvFilter::new(slow)).with_writer(stderr);
+    let _ = builder.without_time().with_level(false).with_target(false).try_init();
+}

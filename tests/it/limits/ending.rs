@@ -46,6 +46,13 @@ static LIMITS: [Limit; 5] = [
         within: Duration::from_secs(1),
     },
     Limit {
+        fault: "overflow_in_memory",
+        limits: "cpu: 1s",
+        kind: "stack",
+        hooks: &HOOKS,
+        within: Duration::from_secs(1),
+    },
+    Limit {
         fault: "long_chunk",
         limits: "max_body: 1KiB",
         kind: "output",

@@ -1,10 +1,14 @@
 //! `tollgate plugin bench`.
 
-use std::path::PathBuf;
+use std::{iter, path::PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{CacheArgument, Outcome, load, print};
+use super::{
+    CacheArgument, Outcome, load,
+    piped_file::{self, PipedFile},
+    print,
+};
 use crate::{
     cases::{self, Costs, Spread, Subject},
     config::UseLimits,
@@ -13,9 +17,9 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The component
+    /// The component: a file, or `-` for standard input
     file: PathBuf,
-    /// The plugin's configuration, a YAML or JSON file [default: an empty one]
+    /// The plugin's configuration, a YAML or JSON file or `-` [default: an empty one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The request that the hooks see: method, path and query
@@ -39,16 +43,19 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(super) fn run(self) -> Outcome {
         let (method, target) = self.request;
+        let file = PipedFile::component(self.file)?;
+        let config = self.config.map(PipedFile::config).transpose()?;
         let subject = Subject {
-            component: self.file,
-            config: self.config,
+            component: file.path().to_owned(),
+            config: config.as_ref().map(|config| config.path().to_owned()),
             method,
             target,
             headers: self.headers,
             body: self.body,
             response_body: self.response_body,
         };
-        let costs = cases::measure(&subject)?;
+        let as_given = |message| piped_file::as_given(message, iter::once(&file).chain(&config));
+        let costs = cases::measure(&subject).map_err(as_given)?;
         let component = load(&subject.component, CacheArgument::none())?;
         let told = if self.json {
             format!("{:#}\n", as_json(&component, &costs))

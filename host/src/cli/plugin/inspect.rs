@@ -1,12 +1,15 @@
 //! `tollgate plugin inspect`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    iter,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
 use super::{
     CacheArgument, Outcome, load, load_service,
-    piped_component::PipedComponent,
+    piped_file::{self, PipedFile},
     print,
     registry::{self, RegistryArgument},
 };
@@ -20,7 +23,7 @@ use crate::{
 pub(in crate::cli) struct Arguments {
     /// The component: a file, `oci://REGISTRY/NAME:TAG`, or `-` for standard input
     file: PathBuf,
-    /// Tell which hooks this configuration of the plugin wants, a YAML or JSON file
+    /// Tell which hooks this configuration of the plugin wants, a YAML or JSON file or `-`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
@@ -41,16 +44,13 @@ impl Arguments {
         let fetched =
             reference.map(|r| registry::fetch(&r, registry, cache.clone())).transpose()?;
         let artifact = fetched.as_ref().map(|(_, Fetched { artifact, .. })| artifact.to_string());
-        let piped = PipedComponent::open(&file)?;
-        let own = piped.as_ref().map(|piped| &piped.file);
-        let fetched = fetched.as_ref().map(|(_, fetched)| &fetched.file);
-        let file = fetched.or(own).unwrap_or(&file);
-        let told = told(file, config.as_deref(), json, cache, artifact);
-        let told = told.map_err(|message| match &piped {
-            Some(piped) => piped.renamed(&message),
-            None => message,
-        });
-        print(&told?)
+        let file = PipedFile::component(file)?;
+        let config = config.map(PipedFile::config).transpose()?;
+        let fetched = fetched.as_ref().map(|(_, fetched)| &*fetched.file);
+        let path = fetched.unwrap_or(file.path());
+        let told = told(path, config.as_ref().map(PipedFile::path), json, cache, artifact);
+        let as_given = |message| piped_file::as_given(message, iter::once(&file).chain(&config));
+        print(&told.map_err(as_given)?)
     }
 }
 

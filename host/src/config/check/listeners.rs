@@ -71,23 +71,27 @@ fn redirect_to_https(spot: &Spot<'_>, file: &RedirectToHttpsFile) -> Option<Redi
 
 pub(super) fn check_admin(spot: &Spot<'_>, file: &File) -> Admin {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 9901));
-    let Some(admin) = &file.admin else {
-        return Admin { address: default, token: None };
-    };
-    let address = admin.address.as_deref().and_then(|text| socket(spot, text)).unwrap_or(default);
-    if admin.token.as_deref() == Some("") {
+    let admin = file.admin.as_ref();
+    let token = admin.and_then(|admin| admin.token.clone());
+    let text = admin.and_then(|admin| admin.address.as_deref());
+    let given = text.and_then(|text| socket(spot, text));
+    let address = given.unwrap_or(default);
+    if token.as_deref() == Some("") {
         spot.key("token").fault("must not be empty");
     }
-    if !address.ip().is_loopback() && !spot.has("token") {
+    if !address.ip().is_loopback() && token.is_none() {
         let message = "is not a loopback address, so that `token` must be set";
         spot.key("address").fault(message);
     }
     let listeners = file.listeners.iter().flatten().flatten();
     let mut taken = listeners.filter_map(|listener| listener.address.as_deref()?.parse().ok());
     if taken.any(|listener: SocketAddr| overlap(listener, address)) {
-        spot.key("address").fault("is already the address of a listener");
+        spot.key("address").fault(match given {
+            Some(_) => "is already the address of a listener".to_owned(),
+            None => format!("is `{default}` where it is not set, the address of a listener"),
+        });
     }
-    Admin { address, token: admin.token.clone().map(Secret) }
+    Admin { address, token: token.map(Secret) }
 }
 
 pub(super) fn check_proxies(spot: &Spot<'_>, file: &File) -> Vec<IpNet> {

@@ -37,6 +37,23 @@ fn a_socket_of_all_addresses_has_each_of_them() {
 }
 
 #[test]
+fn a_listener_is_not_at_the_administration_servers_address() {
+    let default =
+        "admin.address: is `127.0.0.1:9901` where it is not set, the address of a listener";
+    for (admin, fault) in [
+        (
+            "admin: { address: 127.0.0.1:9901 }\n",
+            "2:19: admin.address: is already the address of a listener",
+        ),
+        ("admin: { token: t }\n", &format!("2:1: {default}")),
+        ("", &format!("1:1: {default}")),
+    ] {
+        let text = format!("listeners: [{{ address: 0.0.0.0:9901 }}]\n{admin}");
+        check_faults(&text, &[&format!("tollgate.yaml:{fault}")]);
+    }
+}
+
+#[test]
 fn a_listener_that_redirects_is_a_cleartext_one() {
     check_faults(
         "listeners:

@@ -120,6 +120,7 @@ impl HookError {
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::StackOverflow,
+            Some(Trap::MemoryOutOfBounds) if trace::fell_below_memory(error) => Self::StackOverflow,
             _ => Self::Trapped(trace::reason(error)),
         }
     }

@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     Allocate,
     /// Calls itself without end.
     Overflow,
+    /// The same with much in each call that stands on the stack in its own memory.
+    OverflowInMemory,
     /// Panics.
     Panic,
     /// Says that it has failed.
@@ -82,6 +84,9 @@ impl Fault {
             Self::Allocate => allocate(),
             Self::Overflow => {
                 black_box(overflow(black_box(1)));
+            }
+            Self::OverflowInMemory => {
+                black_box(overflow_in_memory(black_box(1)));
             }
             Self::Panic => panic!("a secret of the panic"),
             Self::Fail => return Err(Error::new("a secret of the failure")),
@@ -136,6 +141,12 @@ fn hoard() -> Result<(), Error> {
 #[expect(unconditional_recursion, reason = "this is the fault")]
 fn overflow(depth: u64) -> u64 {
     black_box(overflow(black_box(depth + 1))) + depth
+}
+
+#[expect(unconditional_recursion, reason = "this is the fault")]
+fn overflow_in_memory(depth: u64) -> u64 {
+    let there = black_box([depth; 64]);
+    black_box(overflow_in_memory(black_box(depth + 1))) + there[63]
 }
 
 fn is_too_long(place: Place<'_>) -> bool {
