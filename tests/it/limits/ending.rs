@@ -16,7 +16,7 @@ struct Limit {
     within: Duration,
 }
 
-static LIMITS: [Limit; 5] = [
+static LIMITS: [Limit; 6] = [
     Limit {
         fault: "loop",
         limits: "cpu: 10ms",
