@@ -45,7 +45,7 @@ fn a_listener_is_not_at_the_administration_servers_address() {
             "admin: { address: 127.0.0.1:9901 }\n",
             "2:19: admin.address: is already the address of a listener",
         ),
-        ("admin: { token: t }\n", &format!("2:1: {default}")),
+        ("admin: { token: t }\n", &format!("2:8: {default}")),
         ("", &format!("1:1: {default}")),
     ] {
         let text = format!("listeners: [{{ address: 0.0.0.0:9901 }}]\n{admin}");
