@@ -1,13 +1,16 @@
 //! The operator's endpoints, on an address of their own: health, metrics, status, reload.
 
+mod access;
 mod connections;
+mod gauges;
 mod purge;
+mod reply;
 mod status;
 
 use std::{
     convert::Infallible,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -15,22 +18,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
-    header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE},
-    uri::Authority,
-};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
-use self::connections::{Activity, Connections};
+use self::{
+    access::{check_site, is_authorized, unauthorized},
+    connections::{Activity, Connections},
+    reply::{Reply, json, not_allowed, text},
+};
 use crate::{
     config::{self, Secret, Secrets},
     gateway::Gateway,
-    generation::Generation,
     plugin::{Quarantine, Shared},
     reload::{Status, Triggers},
     telemetry::Metrics,
@@ -41,8 +42,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-type Reply = Response<Full<Bytes>>;
-
 /// The bound admin socket.
 pub(crate) struct Admin {
     socket: std::net::TcpListener,
@@ -50,14 +49,19 @@ pub(crate) struct Admin {
     token: Option<Secret>,
 }
 
+/// What an operator sees and steers.
+pub(crate) struct Operated {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) reloads: Status,
+    pub(crate) triggers: Triggers,
+    pub(crate) draining: Arc<AtomicBool>,
+}
+
 /// What requests are answered with.
 struct Endpoints {
-    gateway: Arc<Gateway>,
-    metrics: Arc<Metrics>,
-    shared: Arc<Shared>,
-    reloads: Status,
-    triggers: Triggers,
-    draining: Arc<AtomicBool>,
+    operated: Operated,
     token: Option<Secret>,
     started: Instant,
 }
@@ -75,31 +79,13 @@ impl Admin {
     }
 
     /// Serves for as long as the process lives, through the drain too.
-    pub(crate) async fn serve(
-        self,
-        gateway: Arc<Gateway>,
-        metrics: Arc<Metrics>,
-        shared: Arc<Shared>,
-        reloads: Status,
-        triggers: Triggers,
-        draining: Arc<AtomicBool>,
-    ) {
+    pub(crate) async fn serve(self, operated: Operated) {
         let socket = match TcpListener::from_std(self.socket) {
             Ok(socket) => socket,
             Err(error) => return tracing::error!(%error, "the admin socket cannot be used"),
         };
-        let started = Instant::now();
-        let token = self.token;
-        let endpoints = Arc::new(Endpoints {
-            gateway,
-            metrics,
-            shared,
-            reloads,
-            triggers,
-            draining,
-            token,
-            started,
-        });
+        let (token, started) = (self.token, Instant::now());
+        let endpoints = Arc::new(Endpoints { operated, token, started });
         let mut connections = Connections::default();
         loop {
             let (stream, _) = match socket.accept().await {
@@ -142,7 +128,7 @@ impl Endpoints {
 
     async fn answer(&self, request: Request<Incoming>) -> Reply {
         // A page of another site has no token: who shows it may come by any name.
-        let known = self.token.is_some() && self.is_authorized(&request);
+        let known = self.token.is_some() && is_authorized(&request, self.token.as_ref());
         if !known && let Err(reason) = check_site(&request) {
             return text(StatusCode::FORBIDDEN, reason);
         }
@@ -167,16 +153,16 @@ impl Endpoints {
 
     /// 503 while draining. A reload that was refused does not make it so: what runs is sound.
     fn ready(&self) -> Reply {
-        if self.draining.load(Relaxed) {
+        if self.operated.draining.load(Relaxed) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
         let mut body = "ready\n".to_owned();
-        if let Some(last) = &*self.reloads.lock()
+        if let Some(last) = &*self.operated.reloads.lock()
             && let Err(faults) = &last.outcome
         {
             body.push_str(&format!("degraded: the last reload was refused\n{faults}\n"));
         }
-        let generation = self.gateway.current();
+        let generation = self.operated.gateway.current();
         for upstream in generation.upstreams.values().filter(|it| it.addresses().is_empty()) {
             body.push_str(&format!("degraded: upstream `{}` has no address\n", upstream.name));
         }
@@ -189,56 +175,45 @@ impl Endpoints {
     }
 
     fn metrics(&self) -> Reply {
-        let generation = self.gateway.current();
-        let metrics = &self.metrics;
-        plugin_gauges(metrics, &generation);
-        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        metrics.upstream_endpoints.reset();
-        metrics.upstream_waiting.reset();
-        for (name, upstream) in &generation.upstreams {
-            let known = number(upstream.addresses().len());
-            metrics.upstream_endpoints.with_label_values(&[name, "known"]).set(known);
-            metrics.upstream_waiting.with_label_values(&[name]).set(number(upstream.waiting()));
-        }
-        let cached = self.shared.cache.size();
-        metrics.cache_entries.set(number(cached.entries));
-        metrics.cache_bytes.set(number(cached.bytes));
-        metrics.store_entries.reset();
-        metrics.store_bytes.reset();
-        for (name, size) in self.shared.stores.sizes() {
-            metrics.store_entries.with_label_values(&[&name]).set(number(size.entries));
-            metrics.store_bytes.with_label_values(&[&name]).set(number(size.bytes));
-        }
-        let mut reply = Response::new(Full::from(metrics.text()));
+        gauges::set(
+            &self.operated.metrics,
+            &self.operated.gateway.current(),
+            &self.operated.shared,
+        );
+        let mut reply = Response::new(Full::from(self.operated.metrics.text()));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         reply.headers_mut().insert(CONTENT_TYPE, kind);
         reply
     }
 
     fn status(&self) -> Reply {
-        let last = self.reloads.lock().clone();
-        let draining = self.draining.load(Relaxed);
-        let status =
-            status::of(&self.gateway.current(), last.as_ref(), draining, self.started.elapsed());
+        let last = self.operated.reloads.lock().clone();
+        let draining = self.operated.draining.load(Relaxed);
+        let status = status::of(
+            &self.operated.gateway.current(),
+            last.as_ref(),
+            draining,
+            self.started.elapsed(),
+        );
         json(StatusCode::OK, &status)
     }
 
     /// What the running generation does by default is in it, and no secret is. It tells more than
     /// names all the same.
     fn config(&self, request: &Request<Incoming>) -> Reply {
-        if !self.is_authorized(request) {
+        if !is_authorized(request, self.token.as_ref()) {
             return unauthorized();
         }
-        let generation = self.gateway.current();
+        let generation = self.operated.gateway.current();
         let schemas = generation.config_schemas();
         json(StatusCode::OK, &config::effective(&generation.config, Secrets::Masked(&schemas)))
     }
 
     async fn reload(&self, request: &Request<Incoming>) -> Reply {
-        if !self.is_authorized(request) {
+        if !is_authorized(request, self.token.as_ref()) {
             return unauthorized();
         }
-        match self.triggers.reload_now("admin").await {
+        match self.operated.triggers.reload_now("admin").await {
             Ok(generation) => {
                 json(StatusCode::OK, &serde_json::json!({ "generation": generation }))
             }
@@ -248,88 +223,4 @@ impl Endpoints {
             }
         }
     }
-
-    fn is_authorized(&self, request: &Request<Incoming>) -> bool {
-        let Some(Secret(token)) = &self.token else { return true };
-        let given = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let given = given.and_then(bearer_token).unwrap_or_default();
-        aws_lc_rs::constant_time::verify_slices_are_equal(given, token.as_bytes()).is_ok()
-    }
-}
-
-/// The token of `Bearer TOKEN`; the scheme is in any case (RFC 9110 §11.1).
-fn bearer_token(credentials: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = credentials.split_at_checked(b"Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
-}
-
-/// What plugins have at this moment; several uses can have one name.
-fn plugin_gauges(metrics: &Metrics, generation: &Generation) {
-    metrics.plugin_instances.reset();
-    metrics.plugin_quarantined.reset();
-    metrics.plugin_canary_aborted.reset();
-    for plugin in generation.uses.iter().flat_map(|plugin| plugin.versions()) {
-        let label = [plugin.name()];
-        let instances = i64::try_from(plugin.instances()).unwrap_or(i64::MAX);
-        metrics.plugin_instances.with_label_values(&label).add(instances);
-        let quarantined = plugin.quarantine().is_some_and(|quarantine| quarantine.is_active());
-        metrics.plugin_quarantined.with_label_values(&label).add(quarantined.into());
-        if let Some(canary) = plugin.canary() {
-            let aborted = canary.record().is_aborted();
-            metrics.plugin_canary_aborted.with_label_values(&label).add(aborted.into());
-        }
-    }
-    for service in &generation.services {
-        let instances = i64::try_from(service.instances()).unwrap_or(i64::MAX);
-        metrics.plugin_instances.with_label_values(&[service.name()]).add(instances);
-    }
-}
-
-/// Refuses what a browser sends on behalf of another site: a foreign `host` (DNS rebinding) or
-/// `origin` (cross-site requests).
-fn check_site(request: &Request<Incoming>) -> Result<(), &'static str> {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let host = host.ok_or("a host field is needed\n")?;
-    if !is_local_name(host.host()) {
-        return Err("the host field is neither an address nor localhost\n");
-    }
-    let Some(origin) = request.headers().get(ORIGIN) else { return Ok(()) };
-    let same = origin.to_str().is_ok_and(|origin| {
-        origin.split_once("://").is_some_and(|(_, authority)| authority == host.as_str())
-    });
-    if same { Ok(()) } else { Err("the origin is another site\n") }
-}
-
-fn is_local_name(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
-}
-
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
-    *reply.status_mut() = status;
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    reply.headers_mut().insert(CONTENT_TYPE, kind);
-    reply
-}
-
-fn json(status: StatusCode, body: &serde_json::Value) -> Reply {
-    let mut reply = Response::new(Full::from(format!("{body:#}\n")));
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    reply
-}
-
-fn unauthorized() -> Reply {
-    let mut reply = text(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
-    let challenge = HeaderValue::from_static("Bearer realm=\"tollgate admin\"");
-    reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    reply
-}
-
-fn not_allowed(allow: &'static str) -> Reply {
-    let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, format!("use {allow}\n"));
-    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-    reply
 }

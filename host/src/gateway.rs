@@ -4,6 +4,8 @@ mod server_wide;
 mod https;
 mod forward;
 mod service;
+mod outgoing;
+mod target;
 mod onward;
 mod response;
 
@@ -229,7 +231,7 @@ pub(crate) fn choose_route(exchange: &mut Exchange) {
 ///
 /// It cannot go on.
 pub(crate) fn outgoing(exchange: &mut Exchange, route: &Route) -> Result<Request<Body>, Error> {
-    forward::outgoing(exchange, route, &Wishes::default())
+    outgoing::hooked(exchange, route, &Wishes::default())
 }
 
 /// The chain on the way in: next, respond or fail.

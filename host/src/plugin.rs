@@ -18,6 +18,7 @@ mod pool;
 mod quarantine;
 mod reached;
 mod service;
+mod settings;
 mod snapshot;
 mod state;
 mod surface;

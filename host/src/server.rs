@@ -18,19 +18,22 @@ use std::{
 };
 
 use tokio::{
+    runtime::Runtime,
     sync::watch,
     time::{sleep, timeout},
 };
 
 use self::{signals::Signals, workers::Worker};
 use crate::{
+    admin::{Admin, Operated},
     config::Config,
     disk::CacheFolder,
     gateway::Gateway,
-    generation::{Builder, Draft, Failure},
+    generation::{Builder, Draft, Failure, Generation},
+    listener::Sockets,
     plugin::{Components, Engine, Shared, Time},
     registry::Registries,
-    reload::{self, Reloader},
+    reload::{self, Reloader, Triggers},
     telemetry::{self, Metrics},
     upstream::Resolver,
 };
@@ -71,6 +74,35 @@ pub enum Failed {
 /// A faulty configuration, a port in use, a machine that cannot run the engine.
 pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Failed> {
     let control = runtime()?;
+    let (builder, generation) = first_generation(&control, options)?;
+    let running = start(&control, options, builder, generation)?;
+    // Before anybody is told that the gateway runs: from then on a signal means a drain.
+    let mut signals = control.block_on(async { Signals::listen() });
+    ready(&running.listening);
+
+    control.block_on(signals.until_told_to_stop(&running.triggers));
+    let gateway = Arc::clone(&running.gateway);
+    control.block_on(drain(running, &mut signals));
+    // The lines of what the drain cut are the last, and those that somebody will look for.
+    if let Some(log) = &gateway.current().access_log {
+        log.flush();
+    }
+    Ok(())
+}
+
+/// A gateway that accepts connections.
+struct Running {
+    gateway: Arc<Gateway>,
+    listening: Listening,
+    triggers: Triggers,
+    draining: Arc<AtomicBool>,
+    /// Until when workers may finish what is open.
+    stop: watch::Sender<Option<Instant>>,
+    workers: Vec<Worker>,
+}
+
+/// What the gateway begins with, and what builds those that follow.
+fn first_generation(control: &Runtime, options: &Options) -> Result<(Builder, Generation), Failed> {
     let draft = Draft::read(&options.config);
     // Before the cache is opened, which may say why it is not used, and before components are
     // fetched, which may take a while.
@@ -83,60 +115,46 @@ pub fn run(options: &Options, ready: impl FnOnce(&Listening)) -> Result<(), Fail
     let generation = control
         .block_on(builder.build(draft, None))
         .map_err(|failure: Failure| Failed::Config(failure.to_string()))?;
-    let config = generation.config.clone();
     builder.metrics.generation.set(1);
-    builder.shared.resize(&config);
     builder.metrics.start_time.set(now());
+    builder.shared.resize(&generation.config);
+    Ok((builder, generation))
+}
 
+/// Has every address, starts the workers, the reloads and the operator's endpoints.
+fn start(
+    control: &Runtime,
+    options: &Options,
+    builder: Builder,
+    generation: Generation,
+) -> Result<Running, Failed> {
+    let config = generation.config.clone();
     let (sockets, admin) = addresses::bind(&config, builder.workers)?;
-    let (metrics, workers) = (Arc::clone(&builder.metrics), builder.workers);
-    let shared = Arc::clone(&builder.shared);
+    let listening = Listening::of(&config, &sockets, &admin);
+    let (metrics, shared) = (Arc::clone(&builder.metrics), Arc::clone(&builder.shared));
     let gateway = Arc::new(Gateway::new(generation));
     let (stop, stopped) = watch::channel(None);
-    let listening = Listening {
-        listeners: config
-            .listeners
-            .iter()
-            .zip(&sockets)
-            .map(|(l, s)| (s.address, l.tls.is_some()))
-            .collect(),
-        admin: admin.address(),
-    };
-    let threads = workers::start(&config, sockets, &gateway, &metrics, workers, &stopped)?;
-    let (reloader, status) = Reloader::new(options.config.clone(), builder, Arc::clone(&gateway));
+    let workers = workers::start(&config, sockets, &gateway, &metrics, builder.workers, &stopped)?;
+    let (reloader, reloads) = Reloader::new(options.config.clone(), builder, Arc::clone(&gateway));
     let triggers = reload::start(reloader)?;
-    let draining = Arc::new(AtomicBool::new(false));
-    control.spawn(admin.serve(
-        Arc::clone(&gateway),
+    let draining = Arc::<AtomicBool>::default();
+    control.spawn(admin.serve(Operated {
+        gateway: Arc::clone(&gateway),
         metrics,
         shared,
-        status,
-        triggers.clone(),
-        Arc::clone(&draining),
-    ));
-    // Before anybody is told that the gateway runs: from then on a signal means a drain.
-    let mut signals = control.block_on(async { Signals::listen() });
-    ready(&listening);
-
-    control.block_on(signals.until_told_to_stop(&triggers));
-    draining.store(true, Ordering::Relaxed);
-    let config = gateway.current().config.clone();
-    control.block_on(drain(&config, &mut signals, &stop, threads));
-    // The lines of what the drain cut are the last, and those that somebody will look for.
-    if let Some(log) = &gateway.current().access_log {
-        log.flush();
-    }
-    Ok(())
+        reloads,
+        triggers: triggers.clone(),
+        draining: Arc::clone(&draining),
+    }));
+    Ok(Running { gateway, listening, triggers, draining, stop, workers })
 }
 
 /// Lets what is open finish, within the time that the configuration gives it. A second signal ends it
 /// at once.
-async fn drain(
-    config: &Config,
-    signals: &mut Signals,
-    stop: &watch::Sender<Option<Instant>>,
-    workers: Vec<Worker>,
-) {
+async fn drain(running: Running, signals: &mut Signals) {
+    let Running { gateway, draining: is_draining, stop, workers, .. } = running;
+    is_draining.store(true, Ordering::Relaxed);
+    let config = gateway.current().config.clone();
     let mut ended = pin!(workers::ended(workers));
     let draining = async {
         if let Some(delay) = config.drain_delay {
@@ -163,6 +181,14 @@ pub struct Listening {
     /// Each with whether it speaks TLS, in the configuration's order.
     pub listeners: Vec<(SocketAddr, bool)>,
     pub admin: SocketAddr,
+}
+
+impl Listening {
+    fn of(config: &Config, sockets: &[Sockets], admin: &Admin) -> Self {
+        let listeners = config.listeners.iter().zip(sockets);
+        let listeners = listeners.map(|(l, s)| (s.address, l.tls.is_some())).collect();
+        Self { listeners, admin: admin.address() }
+    }
 }
 
 /// Cores that the process may use.
@@ -193,7 +219,7 @@ pub(crate) fn builder_with(options: &Options, time: Time) -> Result<Builder, Fai
 }
 
 /// A runtime for one thread.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+pub(crate) fn runtime() -> Result<Runtime, Failed> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,9 +1,11 @@
 //! An upstream: a named set of endpoints with pooled connections.
 
 mod again;
+mod authority;
 mod connect;
 mod cut;
 mod pool;
+mod refusals;
 mod resolve;
 mod schedule;
 mod send;

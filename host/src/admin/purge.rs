@@ -5,7 +5,11 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use super::{Endpoints, Reply, json, text, unauthorized};
+use super::{
+    Endpoints,
+    access::{is_authorized, unauthorized},
+    reply::{Reply, json, text},
+};
 use crate::cache::Purge;
 
 /// Of the request: a tag or key, and words around it.
@@ -26,14 +30,14 @@ struct Wanted {
 
 impl Endpoints {
     pub(super) async fn purge(&self, request: Request<Incoming>) -> Reply {
-        if !self.is_authorized(&request) {
+        if !is_authorized(&request, self.token.as_ref()) {
             return unauthorized();
         }
         let Some(wanted) = Wanted::read(request).await else {
             return text(StatusCode::BAD_REQUEST, USAGE);
         };
         let Some(what) = wanted.what() else { return text(StatusCode::BAD_REQUEST, USAGE) };
-        let purged = self.shared.cache.purge(wanted.plugin.as_deref(), what);
+        let purged = self.operated.shared.cache.purge(wanted.plugin.as_deref(), what);
         // One that has gone may have left responses.
         if let Some(name) = wanted.plugin.as_deref().filter(|name| purged == 0 && !self.has(name)) {
             let reason =
@@ -48,7 +52,7 @@ impl Endpoints {
 impl Endpoints {
     /// Whether a use of the present configuration has the name.
     fn has(&self, name: &str) -> bool {
-        self.gateway.current().config.uses.iter().any(|plugin| plugin.name == name)
+        self.operated.gateway.current().config.uses.iter().any(|plugin| plugin.name == name)
     }
 }
 

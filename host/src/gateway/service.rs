@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, header::HOST};
 
-use super::{Wishes, forward, onward};
+use super::{Wishes, onward, outgoing};
 use crate::{
     body::{Body, BodyError, Failure},
     error::Error,
@@ -40,11 +40,11 @@ pub(super) async fn answer(
 
 /// The request as the component gets it.
 fn request(exchange: &mut Exchange, route: &Route, wishes: &Wishes) -> Request<Body> {
-    let asked_again = forward::looks_back(exchange, route);
+    let asked_again = outgoing::looks_back(exchange, route);
     let mut request = Request::new(exchange.take_request_body());
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = exchange.absolute_target();
-    *request.headers_mut() = forward::headers(exchange, asked_again);
+    *request.headers_mut() = outgoing::headers(exchange, asked_again);
     // HTTP/1.0 knows no host, and a component must have one.
     request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static(""));
     if wishes.hop_by_hop.trailers {

@@ -24,11 +24,11 @@ use super::{
     pool,
     quarantine::Quarantine,
     service::{self, ServiceComponent},
+    settings::Settings,
     snapshot::{NoSnapshot, Snapshot},
     state::State,
     surface::Surface,
     trace::Traces,
-    usage::Settings,
     world::Release,
 };
 use crate::{

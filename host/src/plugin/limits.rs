@@ -10,8 +10,8 @@ use prometheus::IntCounter;
 
 use self::keys::Keys;
 use super::{
+    settings::Settings,
     time::{LimitClock, Time},
-    usage::Settings,
 };
 
 type Limiter = RateLimiter<String, Keys, LimitClock, StateInformationMiddleware>;

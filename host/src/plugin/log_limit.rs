@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::usage::Settings;
+use super::settings::Settings;
 use crate::telemetry::{Dropped, MAX_FAILURES};
 
 impl Settings {

@@ -11,9 +11,9 @@ use super::{
     engine::Engine,
     hook::HookError,
     meter::Metered,
+    settings::Settings,
     snapshot::{NoSnapshot, Snapshot},
     state::State,
-    usage::Settings,
 };
 use crate::{clock::Coarse, worker::PerWorker};
 
@@ -236,14 +236,18 @@ impl<'p> Lease<'p> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
+        let goes_back = !self.spoiled && self.pool.isolation.is_shared();
+        // A store frees its memory in the kernel, and what it holds of an exchange may have a loan
+        // of this pool too: it goes after the lock, which is the later variable.
+        let (kept, _spent) =
+            if goes_back { (self.instance.take(), None) } else { (None, self.instance.take()) };
         let mut shard = self.pool.shards.own();
-        match self.instance.take() {
-            Some(instance) if !self.spoiled && self.pool.isolation.is_shared() => {
+        match kept {
+            Some(instance) => {
                 shard.idle.push(instance);
                 shard.returned = Coarse::now();
             }
-            // Dropping the store frees all that the instance held.
-            _ => shard.alive -= 1,
+            None => shard.alive -= 1,
         }
         // Who stopped waiting is passed over.
         while let Some(next) = shard.waiting.pop_front() {

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{state::State, usage::Settings};
+use super::{settings::Settings, state::State};
 use crate::clock::Coarse;
 
 /// A limit that ends no hook.

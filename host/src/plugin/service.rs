@@ -42,7 +42,8 @@ use super::{
     hook::HookError,
     meter::Metered,
     pool::SETUP_TIMEOUT,
-    usage::{Origin, SETUP_CPU, Settings},
+    settings::{SETUP_CPU, Settings},
+    usage::Origin,
 };
 use crate::{
     body::Body,

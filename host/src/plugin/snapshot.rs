@@ -19,8 +19,8 @@ use super::{
     component::Components,
     meter::Metered,
     pool::{self, SETUP_TIMEOUT},
+    settings::Settings,
     state::State,
-    usage::Settings,
 };
 use crate::{
     digest::Digest,

@@ -15,8 +15,8 @@ use super::{
     imports::output::Printing,
     limits::Buckets,
     meter::Meter,
+    settings::{SETUP_CPU, Settings},
     time::Time,
-    usage::{SETUP_CPU, Settings},
 };
 use crate::{body::Body, config::UseLimits, exchange::Exchange};
 

@@ -1,6 +1,6 @@
 //! A use: one component with one configuration, grants and limits, and its instances.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use prometheus::{Histogram, IntCounterVec};
 
@@ -12,15 +12,15 @@ use super::{
     limits::RateLimits,
     pool::{Isolation, Lease, Pool},
     quarantine::{Quarantine, Stage},
-    reached::LatestLine,
+    settings::Settings,
     snapshot::NoSnapshot,
     time::Time,
 };
 use crate::{
     cache::ResponseCache,
-    config::{self, Config, Grants, OnError, Source, UseLimits},
-    store::{Store, Stores},
-    telemetry::{CacheMetrics, Failures, LogWindow, Metrics, UseSeries},
+    config::{self, Config, OnError, Source},
+    store::Stores,
+    telemetry::{CacheMetrics, Metrics},
 };
 
 /// A plugin as a chain calls it.
@@ -45,33 +45,6 @@ pub(crate) struct Origin {
     pub(crate) file: PathBuf,
     /// The digest of the artifact, of one from a registry.
     pub(crate) artifact: Option<String>,
-}
-
-/// What every instance of a use is made with.
-pub(crate) struct Settings {
-    pub(crate) name: String,
-    /// Whose rate limits it has.
-    pub(super) scope: String,
-    /// Whether it only watches: what has an effect outside of it is refused.
-    pub(super) shadow: bool,
-    /// JSON, as `configure` gets it.
-    pub(super) config: String,
-    pub(super) grants: Grants,
-    pub(super) limits: UseLimits,
-    pub(super) rate_limits: Arc<RateLimits>,
-    /// Those that it was granted, by name.
-    pub(super) stores: Vec<(String, Arc<dyn Store>)>,
-    /// If it was granted.
-    pub(super) cache: Option<Arc<ResponseCache>>,
-    /// What it counts and observes.
-    pub(super) series: Option<Arc<UseSeries>>,
-    pub(super) log_window: LogWindow,
-    /// The messages of its panics.
-    pub(super) panics: LogWindow,
-    pub(super) limit_decisions: Option<IntCounterVec>,
-    pub(super) limits_reached: Option<IntCounterVec>,
-    pub(super) latest_line: LatestLine,
-    pub(super) failures: Arc<Failures>,
 }
 
 /// What all uses share; it outlives generations.
@@ -130,10 +103,6 @@ pub(super) struct HookMetrics {
     pub(super) errors: IntCounterVec,
 }
 
-/// CPU time of `describe` and `configure`: both run off the request path, and interpreters start
-/// slowly.
-pub(super) const SETUP_CPU: Duration = Duration::from_secs(5);
-
 impl Use {
     /// Loads the component and configures a first instance of it.
     ///
@@ -148,27 +117,7 @@ impl Use {
         metrics: &Metrics,
         workers: usize,
     ) -> Result<Self, HookError> {
-        let stores = config.grants.stores.iter();
-        let stores =
-            stores.map(|name| (name.clone(), shared.stores.open(name, &whole.stores[name])));
-        let settings = Arc::new(Settings {
-            name: config.name.clone(),
-            scope: config.scope.clone(),
-            shadow: config.canary.as_ref().is_some_and(|canary| canary.shadow),
-            config: config.config.to_string(),
-            grants: config.grants.clone(),
-            limits: config.limits.clone(),
-            rate_limits: Arc::clone(&shared.rate_limits),
-            stores: stores.collect(),
-            cache: config.grants.cache.then(|| Arc::clone(&shared.cache)),
-            series: Some(metrics.plugin_series.of(&config.name)),
-            log_window: LogWindow::default(),
-            panics: LogWindow::default(),
-            limit_decisions: Some(metrics.limit_decisions.clone()),
-            limits_reached: Some(metrics.plugin_limits_reached.clone()),
-            latest_line: LatestLine::default(),
-            failures: Arc::default(),
-        });
+        let settings = Arc::new(Settings::of_use(config, whole, shared, metrics));
         let engine = components.engine().clone();
         let mut pool = Pool::new(engine, Arc::clone(&component), Arc::clone(&settings), workers);
         let phases = pool.prove().await?;
@@ -303,52 +252,5 @@ impl HookMetrics {
     /// The use does not want the hook: nothing calls it.
     pub(super) fn duration(&self, stage: Stage) -> &Histogram {
         self.durations[stage as usize].as_ref().expect("hooks that are called are wanted")
-    }
-}
-
-impl Settings {
-    pub(super) fn of_service(config: &config::Service, metrics: &Metrics) -> Self {
-        Self {
-            name: config.name.clone(),
-            grants: Grants { upstreams: config.upstreams.clone(), ..Grants::default() },
-            limits: config.limits.clone(),
-            series: Some(metrics.plugin_series.of(&config.name)),
-            limits_reached: Some(metrics.plugin_limits_reached.clone()),
-            ..Self::for_describing()
-        }
-    }
-
-    /// For the instance that only says who it is.
-    pub(super) fn for_describing() -> Self {
-        Self {
-            name: String::new(),
-            scope: String::new(),
-            shadow: false,
-            config: String::new(),
-            grants: Grants::default(),
-            limits: UseLimits {
-                cpu: SETUP_CPU,
-                memory: 256 << 20,
-                max_body: 0,
-                max_instances: 1,
-                calls: 0,
-                timeout: SETUP_CPU,
-                table: config::MAX_PLUGIN_TABLE,
-                attributes: 0,
-                attribute_bytes: 0,
-                log_lines: 100,
-                series: 0,
-            },
-            rate_limits: Arc::default(),
-            stores: Vec::new(),
-            cache: None,
-            series: None,
-            log_window: LogWindow::default(),
-            panics: LogWindow::default(),
-            limit_decisions: None,
-            limits_reached: None,
-            latest_line: LatestLine::default(),
-            failures: Arc::default(),
-        }
     }
 }

@@ -1,11 +1,11 @@
 //! One request to an upstream: a connection, the request, the response head, and what may be
 //! tried again.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use http::{
-    HeaderValue, Request, Response, StatusCode, Uri, Version,
-    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
+    Request, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::time::{sleep_until, timeout_at};
@@ -13,8 +13,10 @@ use tokio::time::{sleep_until, timeout_at};
 use super::{
     Upstream, UpstreamError,
     again::{Again, Origin, failure},
+    authority,
     connect::MAX_RESPONSE_HEAD,
     pool::{Connection, Exclusive, Http1, Lease, Target},
+    refusals::Refusals,
     shared::Http2,
     upload::Upload,
 };
@@ -22,9 +24,6 @@ use crate::{
     body::{Body, Progress},
     forwarding,
 };
-
-/// Endpoints that are tried for one request where they refuse to connect.
-const MAX_REFUSALS: usize = 3;
 
 /// How long to wait for a response head.
 pub(crate) struct Patience {
@@ -44,33 +43,6 @@ pub(crate) struct Answer {
 enum Failed {
     Unsent(Box<Request<Body>>, UpstreamError),
     Sent(UpstreamError),
-}
-
-/// Endpoints that refused to connect.
-#[derive(Default)]
-struct Refusals {
-    addresses: Vec<SocketAddr>,
-    /// Of those before the last.
-    reasons: Vec<UpstreamError>,
-}
-
-impl Refusals {
-    /// The last error, with what the endpoints before it said: that may be what is wrong.
-    fn with(self, last: UpstreamError) -> UpstreamError {
-        let UpstreamError::Unreachable { address, source } = last else { return last };
-        let before = self.reasons.iter().filter_map(|error| match error {
-            UpstreamError::Unreachable { address, source } => {
-                Some(format!("; before that, no connection to {address}: {source}"))
-            }
-            _ => None,
-        });
-        let before: String = before.collect();
-        let source = match before.as_str() {
-            "" => source,
-            before => io::Error::new(source.kind(), format!("{source}{before}")),
-        };
-        UpstreamError::Unreachable { address, source }
-    }
 }
 
 impl Upstream {
@@ -101,7 +73,8 @@ impl Upstream {
     /// goes again where its upstream says that it did nothing with it, or where its kept connection
     /// was closed without a word and it is safe to repeat.
     ///
-    /// `origin` gives it once more. The request is boxed, since it is large, and each step on its way here would copy it.
+    /// `origin` gives it once more. The request is boxed, since it is large, and each step on its way
+    /// here would copy it.
     pub(crate) async fn send(
         &self,
         request: Box<Request<Body>>,
@@ -113,7 +86,7 @@ impl Upstream {
         let mut refused = Refusals::default();
         let mut after = None;
         loop {
-            let target = self.pick(&refused.addresses).ok_or(UpstreamError::Unresolved)?;
+            let target = self.pick(refused.addresses()).ok_or(UpstreamError::Unresolved)?;
             let (connection, reused) = match target.take(after) {
                 Some(connection) => (connection, true),
                 // Boxed: it is large, and most requests need none.
@@ -121,12 +94,7 @@ impl Upstream {
                     Ok(obtained) => obtained,
                     Err(error @ UpstreamError::Full { .. }) => return Err(error),
                     Err(error) => {
-                        refused.addresses.push(target.address);
-                        let all = &refused.addresses;
-                        if all.len() >= MAX_REFUSALS || !self.has_other_than(all) {
-                            return Err(refused.with(error));
-                        }
-                        refused.reasons.push(error);
+                        refused.add(self, target.address, error)?;
                         continue;
                     }
                 },
@@ -136,14 +104,7 @@ impl Upstream {
             let again = first.then(|| Again::of(&request, &connection, reused, &origin)).flatten();
             let sent = self.send_on(connection, request, &target, &patience).await;
             request = match (sent, again) {
-                (Ok(answer), _) => {
-                    if forwarding::check_framing(answer.response.headers()).is_err() {
-                        let address = target.address;
-                        return Err(UpstreamError::TransferCoding { address });
-                    }
-                    self.observe(answer.response.status(), started.elapsed());
-                    return Ok(answer);
-                }
+                (Ok(answer), _) => return self.checked(answer, &target, started),
                 (Err(Failed::Unsent(request, _)), _) if first && reused => request,
                 (Err(Failed::Sent(error)), Some(again)) => {
                     Box::new(again.after(&error, &mut origin).ok_or(error)?)
@@ -152,6 +113,20 @@ impl Upstream {
             };
             after = Some(Instant::now());
         }
+    }
+
+    /// An answer that can be passed on; counts it.
+    fn checked(
+        &self,
+        answer: Answer,
+        target: &Target,
+        started: Instant,
+    ) -> Result<Answer, UpstreamError> {
+        if forwarding::check_framing(answer.response.headers()).is_err() {
+            return Err(UpstreamError::TransferCoding { address: target.address });
+        }
+        self.observe(answer.response.status(), started.elapsed());
+        Ok(answer)
     }
 
     async fn send_on(
@@ -180,7 +155,7 @@ impl Upstream {
         patience: &Patience,
     ) -> Result<Answer, Failed> {
         *request.version_mut() = Version::HTTP_11;
-        for_http1(&mut request);
+        authority::for_http1(&mut request);
         forwarding::bind_te(request.headers_mut());
         connection.uploads(patience.progress.as_ref());
         let sending = connection.sender.try_send_request(*request);
@@ -202,7 +177,8 @@ impl Upstream {
         patience: &Patience,
     ) -> Result<Answer, Failed> {
         *request.version_mut() = Version::HTTP_2;
-        self.for_http2(&mut request);
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        authority::for_http2(&mut request, scheme);
         let place = Arc::new(place);
         let request = request.map(|body| Upload::new(body, Arc::clone(&place)));
         let sending = sender.try_send_request(request);
@@ -215,23 +191,6 @@ impl Upstream {
             target.distrust(place.streams());
         }
         Ok(Answer { response: sent?, lease: Lease::Shared { _place: place } })
-    }
-
-    /// HTTP/2 has the authority in the target, and no `host` (RFC 9113 §8.3.1).
-    fn for_http2(&self, request: &mut Request<Body>) {
-        let host = request.headers_mut().remove(HOST);
-        // It has come back unsent from another connection.
-        if host.is_none() && request.uri().authority().is_some() {
-            return;
-        }
-        let authority = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("upstream");
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let absolute =
-            Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
-        if let Ok(absolute) = absolute {
-            *request.uri_mut() = absolute;
-        }
     }
 
     /// The response head, or why there is none.
@@ -295,18 +254,6 @@ impl Upstream {
             let next = Instant::now() + left;
             sleep_until(deadline.map_or(next, |deadline| deadline.min(next)).into()).await;
         }
-    }
-}
-
-/// HTTP/1.1 has the authority in `host`. It stands in the target of a request that has come back
-/// unsent from an HTTP/2 connection.
-fn for_http1(request: &mut Request<Body>) {
-    let Some(authority) = request.uri().authority() else { return };
-    let host = HeaderValue::from_str(authority.as_str());
-    let target = std::mem::take(request.uri_mut()).into_parts().path_and_query;
-    *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
-    if let Ok(host) = host {
-        request.headers_mut().insert(HOST, host);
     }
 }
 

@@ -15,7 +15,7 @@ use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
 };
 
-use crate::plugin::usage::Settings;
+use crate::plugin::settings::Settings;
 
 /// Longest line that the log gets, in bytes; the rest of it is dropped.
 pub(super) const MAX_LINE: usize = 4096;

@@ -15,7 +15,7 @@ use crate::{
     exchange::Bound,
     forwarding::{self, X_REQUEST_ID},
     generation::Generation,
-    plugin::{reached::Limit, usage::Settings},
+    plugin::{reached::Limit, settings::Settings},
     upstream::{Patience, Upstream, UpstreamError},
 };
 

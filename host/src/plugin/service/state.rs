@@ -14,8 +14,8 @@ use super::{
 use crate::plugin::{
     imports::output::Printing,
     meter::Meter,
+    settings::Settings,
     state::{MAX_RANDOM, MemoryLimit},
-    usage::Settings,
 };
 
 /// Handles to things of the host that one instance may hold at a time.

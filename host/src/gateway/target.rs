@@ -1,0 +1,86 @@
+//! What a request asks its next hop for, and where a redirect leads to.
+
+use http::{HeaderValue, header::InvalidHeaderValue, uri::PathAndQuery};
+
+use crate::{
+    config::{PathRewrite, Template},
+    error::Error,
+    exchange::Exchange,
+    generation::{End, Route},
+};
+
+/// Path and query for the upstream: what a plugin set, else as the route rewrites it.
+pub(super) fn of(exchange: &Exchange, route: &Route) -> Result<PathAndQuery, Error> {
+    if let Some(target) = &exchange.target {
+        return Ok(target.clone());
+    }
+    let End::Forward { path, .. } = &route.end else {
+        return Err(Error::BadRequest("the route does not forward"));
+    };
+    let uri = exchange.uri();
+    let path = match path {
+        PathRewrite::Keep => {
+            return Ok(uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
+        }
+        PathRewrite::Replace(template) => render(exchange, template),
+        PathRewrite::StripPrefix(prefix) => stripped(uri.path(), prefix),
+    };
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    target.try_into().map_err(|_| Error::BadRequest("the rewritten path is not one"))
+}
+
+/// Where a redirect leads to.
+///
+/// # Errors
+///
+/// The path has what no header field can hold.
+pub(super) fn location(
+    exchange: &Exchange,
+    location: &Template,
+) -> Result<HeaderValue, InvalidHeaderValue> {
+    let target = render(exchange, location);
+    match exchange.uri().query() {
+        Some(query) if !target.contains('?') => format!("{target}?{query}").try_into(),
+        _ => target.try_into(),
+    }
+}
+
+/// Parameters go in as they came, still percent-encoded: decoding them could make new segments.
+fn render(exchange: &Exchange, template: &Template) -> String {
+    template.render(|name| exchange.param(name).unwrap_or_default())
+}
+
+/// `path` without `prefix`, where the prefix ends with a segment. What is left begins with one
+/// slash: with two it would name a server where it becomes a reference (RFC 3986 §4.2).
+fn stripped(path: &str, prefix: &str) -> String {
+    let prefix = prefix.trim_end_matches('/');
+    match path.strip_prefix(prefix) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            format!("/{}", rest.trim_start_matches('/'))
+        }
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stripped;
+
+    #[test]
+    fn a_prefix_is_stripped_at_a_segment_only() {
+        for (path, prefix, expected) in [
+            ("/api/users", "/api", "/users"),
+            ("/api/users", "/api/", "/users"),
+            ("/api", "/api", "/"),
+            ("/api/", "/api", "/"),
+            ("/apis/x", "/api", "/apis/x"),
+            ("/x", "/", "/x"),
+            ("/api//evil.example", "/api", "/evil.example"),
+        ] {
+            assert_eq!(stripped(path, prefix), expected, "{path} without {prefix}");
+        }
+    }
+}
