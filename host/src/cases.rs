@@ -87,7 +87,7 @@ pub(crate) fn schema() -> serde_json::Value {
 
 /// Runs the cases, each in a setting of its own, and tells of each as soon as it has ended.
 ///
-/// Once there is a fault in the file, nothing more is run, but what else is wrong with it is found.
+/// Where there is a fault in the file none is run: all that is wrong with it is found before.
 ///
 /// # Errors
 ///
@@ -101,22 +101,36 @@ pub(crate) fn test(
     let (lines, _guard) = Lines::capture();
     let bench = Bench::new(options, Stated::default());
     let mut bench = bench.map_err(|error| beside(&faults, &error))?;
-    let mut outcomes = Vec::new();
-    for (at, case) in cases.sound().into_iter().filter(|(_, case)| options.wants(case)) {
-        let origin = Origin { document: &cases.document, case: at, alone: false };
-        let is_run = faults.is_empty();
-        match bench.case(&cases.file.defaults, case, &origin, &lines, is_run) {
-            Ok(outcome) if is_run => {
-                tell(&outcome);
-                outcomes.push(outcome);
-            }
+    let sound = cases.sound();
+    let wanted = sound.into_iter().filter(|(_, case)| options.wants(case));
+    let wanted: Vec<_> = wanted
+        .map(|(case_at, case)| {
+            (Origin { document: &cases.document, case: case_at, alone: false }, case)
+        })
+        .collect();
+    let defaults = &cases.file.defaults;
+    for (origin, case) in &wanted {
+        match bench.case(defaults, case, origin, &lines, false) {
             Ok(_) => (),
             Err(Stop::Faults(found)) => faults.extend(found),
             Err(Stop::Failure(error)) => return Err(beside(&faults, &error)),
         }
     }
     config::sort_faults(&mut faults);
-    if faults.is_empty() { Ok(outcomes) } else { Err(fault_lines(&faults)) }
+    if !faults.is_empty() {
+        return Err(fault_lines(&faults));
+    }
+    let mut outcomes = Vec::new();
+    for (origin, case) in &wanted {
+        let outcome =
+            bench.case(defaults, case, origin, &lines, true).map_err(|stop| match stop {
+                Stop::Faults(found) => fault_lines(&found),
+                Stop::Failure(error) => error,
+            })?;
+        tell(&outcome);
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
 }
 
 /// A failure, after the faults so far.

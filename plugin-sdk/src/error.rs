@@ -90,7 +90,8 @@ pub enum BodyError {
     TooLarge(u64),
     /// It did not end in time.
     TimedOut,
-    /// The sender went away before the end.
+    /// The sender went away before the end, or the body has gone on already: that of a request is there in
+    /// `on_request` alone.
     Aborted,
     /// The configuration has not granted bodies to this plugin.
     NotGranted,
@@ -101,7 +102,7 @@ impl fmt::Display for BodyError {
         match self {
             Self::TooLarge(limit) => write!(f, "the body is larger than {limit} bytes"),
             Self::TimedOut => f.write_str("the body did not end in time"),
-            Self::Aborted => f.write_str("the body broke off"),
+            Self::Aborted => f.write_str("the body broke off, or has gone on already"),
             Self::NotGranted => f.write_str(
                 "the body is not granted to this plugin: its use has to set `grants.request_body`, or `response_body` for that of a response",
             ),

@@ -32,6 +32,7 @@ bool exports_tollgate_plugin_filter_on_request(request_t request, verdict_t *ver
   if (!header_is(request, header, word)) {
     return problem(request, verdict, 401, "unauthorized", "The word is missing or wrong");
   }
+  remove_request_header(request, header);
   return next(verdict);
 }
 

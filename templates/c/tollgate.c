@@ -123,6 +123,14 @@ bool header_is(request_t request, const char *name, const char *value) {
   return same;
 }
 
+void remove_request_header(request_t request, const char *name) {
+  plugin_string_t key = text(name);
+  tollgate_plugin_types_refused_t refused;
+  if (!tollgate_plugin_types_method_request_remove_header(request, &key, &refused)) {
+    tollgate_plugin_types_refused_free(&refused);
+  }
+}
+
 bool set_response_header(response_t response, const char *name, const char *value) {
   plugin_string_t key = text(name), line = text(value);
   tollgate_plugin_types_refused_t refused;

@@ -21,6 +21,7 @@ char *config_text(const plugin_string_t *config, const char *member);
 
 // Whether the request has a line of this field with exactly this value.
 bool header_is(request_t request, const char *name, const char *value);
+void remove_request_header(request_t request, const char *name);
 
 // Sets a response's field, or adds a line of it; false: the gateway refuses the name or the value.
 bool set_response_header(response_t response, const char *name, const char *value);

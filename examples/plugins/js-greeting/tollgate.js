@@ -3,6 +3,15 @@
 import { Response } from 'tollgate:plugin/types@0.1.0';
 import { log } from 'tollgate:plugin/telemetry@0.1.0';
 
+// Resources and what the bindings throw are of a realm of their own: `instanceof` does not know them. And
+// a text where bytes belong would be none for them, so that each signature fits and each hash is the same.
+const bindings = Response.constructor('return globalThis')();
+Object.defineProperty(bindings.String.prototype, 'byteLength', {
+  get() {
+    throw new TypeError('bytes have to be a Uint8Array, not a text: new TextEncoder().encode(text)');
+  },
+});
+
 const PROBLEMS = 'https://tollgate.dev/problems/';
 const HOOKS = ['onRequest', 'onRequestChunk', 'onResponse', 'onResponseChunk', 'onFinish'];
 const NEEDS = ['upstreams', 'store', 'request-body', 'response-body', 'cache'];
@@ -24,6 +33,14 @@ const NEEDS = ['upstreams', 'store', 'request-body', 'response-body', 'cache'];
 export function plugin({ name, version, summary, schema, needs = [], configure = () => {}, ...hooks }) {
   check('hook', Object.keys(hooks), HOOKS);
   check('need', needs, NEEDS);
+  for (const [part, value] of Object.entries({ name, version, summary })) {
+    if (typeof value !== 'string') {
+      throw new Error(`plugin({ ${part} }) has to be a text, not ${kind(value)}`);
+    }
+  }
+  if (schema === null || typeof schema !== 'object') {
+    throw new Error(`plugin({ schema }) has to be a JSON Schema, not ${kind(schema)}`);
+  }
   const phases = {
     request: 'onRequest' in hooks,
     requestChunks: 'onRequestChunk' in hooks,
@@ -33,12 +50,12 @@ export function plugin({ name, version, summary, schema, needs = [], configure =
   };
   return {
     describe: () => ({ name, version, summary, configSchema: JSON.stringify(schema), needs: needs.map((tag) => ({ tag })) }),
-    configure: guarded((config) => (configure(JSON.parse(config)), phases), saidOfConfiguration),
+    configure: guarded((config) => (done('configure', configure(JSON.parse(config))), phases), saidOfConfiguration),
     onRequest: guarded((request) => verdict(hooks.onRequest(request) ?? next())),
     onRequestChunk: guarded((request, chunk, last) => bytes('onRequestChunk', hooks.onRequestChunk(request, chunk, last))),
-    onResponse: guarded((request, response) => void hooks.onResponse(request, response)),
+    onResponse: guarded((request, response) => done('onResponse', hooks.onResponse(request, response))),
     onResponseChunk: guarded((request, chunk, last) => bytes('onResponseChunk', hooks.onResponseChunk(request, chunk, last))),
-    onFinish: (request, outcome) => finish(() => hooks.onFinish(request, outcome)),
+    onFinish: (request, outcome) => finish(() => done('onFinish', hooks.onFinish(request, outcome))),
   };
 }
 
@@ -74,21 +91,36 @@ function check(what, given, known) {
 
 /** What is of another kind would end the instance, with words of the bindings. */
 function verdict(returned) {
-  if (returned.tag !== 'next' && !(returned.tag === 'respond' && returned.val instanceof Response)) {
+  if (returned.tag === 'respond' && !(returned.val instanceof Response)) {
+    throw `respond(..) takes a Response, not ${kind(returned.val)}`;
+  }
+  if (returned.tag !== 'next' && returned.tag !== 'respond') {
     throw `onRequest has to return nothing, next(), respond(response) or problem(..), not ${kind(returned)}`;
   }
   return returned;
 }
 
 function bytes(hook, returned) {
-  if (!(returned instanceof Uint8Array)) {
+  if (!isA('Uint8Array', returned)) {
     throw `${hook} has to return a Uint8Array, not ${kind(returned)}`;
   }
   return returned;
 }
 
+/** What is thrown in a Promise would be thrown away. */
+function done(hook, returned) {
+  if (isA('Promise', returned)) {
+    throw `${hook} has to return when it is done, not ${kind(returned)}`;
+  }
+}
+
+/** Of any realm. */
+function isA(name, value) {
+  return Object.prototype.toString.call(value) === `[object ${name}]`;
+}
+
 function kind(value) {
-  if (value instanceof Promise) {
+  if (isA('Promise', value)) {
     return 'a Promise: hooks are not async, and what waits looks like a plain call';
   }
   if (value === null || typeof value !== 'object') {
@@ -96,7 +128,7 @@ function kind(value) {
   }
   // The bindings call resources `import_types_0_1_0$Response`.
   const name = (value.constructor ?? Object).name.replace(/^.*\$/, '');
-  return name === 'Object' ? `an object with ${Object.keys(value).join(', ') || 'nothing'}` : `a ${name}`;
+  return name === 'Object' ? `an object with ${Object.keys(value).join(', ') || 'nothing'}` : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 /** An exception would end the instance, without its text: only a string is the world's `err`. */
@@ -129,8 +161,8 @@ function said(thrown) {
   if (thrown?.payload !== undefined) {
     return refused(thrown.payload) + placeOf(thrown);
   }
-  if (!(thrown instanceof Error)) {
-    return String(thrown);
+  if (!isA('Error', thrown)) {
+    return typeof thrown === 'string' ? thrown : `it threw ${kind(thrown)}`;
   }
   return `${thrown.name}: ${thrown.message}${placeOf(thrown)}`;
 }

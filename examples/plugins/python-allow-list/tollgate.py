@@ -78,6 +78,9 @@ def export(kind: type[Plugin]) -> type[exports.Filter]:
     """
     check("hook", hooks_of(kind), hooks_of(Plugin))
     check("need", kind.needs, NEEDS)
+    for part, type_ in {"name": str, "version": str, "summary": str, "schema": dict}.items():
+        if not isinstance(getattr(kind, part, None), type_):
+            raise TypeError(f"{kind.__name__}.{part} has to be there, a {type_.__name__}")
     plugin = kind()
 
     class Filter(exports.Filter):
@@ -109,7 +112,7 @@ def export(kind: type[Plugin]) -> type[exports.Filter]:
         def on_finish(self, request: Request, outcome: world.Outcome) -> None:
             # `on-finish` has no way to fail.
             try:
-                plugin.on_finish(request, outcome)
+                done(plugin.on_finish, plugin.on_finish(request, outcome))
             except (Exception, SystemExit) as error:
                 telemetry.log(telemetry.Level.ERROR, said(error), [])
 
@@ -162,9 +165,17 @@ def kind(value: Any) -> str:
 def guarded(hook: Any, *parameters: Any) -> Any:
     """An exception would end the instance; an `Err` with its text is the world's `err`."""
     try:
-        return hook(*parameters)
+        return done(hook, hook(*parameters))
     except (Exception, SystemExit) as error:
         raise Err(said(error)) from None
+
+
+def done(hook: Any, returned: Any) -> Any:
+    """A coroutine that nobody awaits does nothing, and its exceptions come nowhere."""
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise TypeError(f"{hook.__name__} has to return when it is done, not {kind(returned)}")
+    return returned
 
 
 def said(error: BaseException) -> str:

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     body::{Body, BodyError},
+    chain::Link,
     config::UseLimits,
     error::Error,
     exchange::{Chain, Exchange},
@@ -86,7 +87,7 @@ impl Scene<'_> {
         let response = shown(&mut exchange, &mut failures).await;
         let upstream = exchange.upstream.clone();
         let outcome = ended::outcome(step, response.as_ref(), upstream, &failures);
-        let exchange = finish(exchange, &route, &outcome).await;
+        let exchange = finish(exchange, &route, &outcome, &mut failures).await;
         let observed = self.observed(step, exchange, failures, verdict).await;
         Observed { request, response, ..observed }
     }
@@ -213,13 +214,28 @@ async fn shown(exchange: &mut Exchange, failures: &mut Vec<String>) -> Option<Me
     Some(message)
 }
 
-/// Calls the hook for the end, and sees to it that it is not called again.
-async fn finish(mut exchange: Exchange, route: &Route, outcome: &Outcome) -> Exchange {
+/// Calls the hook for the end, and sees to it that it is not called again. Nobody is answered
+/// otherwise where it fails; the gateway counts that it did.
+async fn finish(
+    mut exchange: Exchange,
+    route: &Route,
+    outcome: &Outcome,
+    failures: &mut Vec<String>,
+) -> Exchange {
     if exchange.reached > 0 && route.chain.wants_finish() {
+        let before = failed(route);
         exchange = route.chain.on_finish(exchange, outcome).await;
+        let kinds = failed(route).into_iter().filter(|counted| !before.contains(counted));
+        failures.extend(kinds.map(|(kind, _)| format!("on-finish: it failed ({kind})")));
     }
     exchange.reached = 0;
     exchange
+}
+
+/// How often the route's plugin has failed, by the kind of failure.
+fn failed(route: &Route) -> Vec<(&'static str, u64)> {
+    let plugins = route.chain.links().iter().filter_map(Link::plugin);
+    plugins.flat_map(|plugin| plugin.errors()).collect()
 }
 
 fn of_stated(stated: &ResponseIn) -> Response<Body> {

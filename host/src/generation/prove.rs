@@ -116,13 +116,16 @@ impl Builder {
             Ok(_) => return Err(together(config, told, Vec::new())),
             Err(error) => return Err(together(config, told, refusal(config, plugin, &error))),
         };
-        if let Some(grant) = proven.missing_grant() {
-            let reason = format!(
-                "plugin `{}` wants the body in chunks: it needs `grants: {{ {grant}: true }}`",
-                plugin.name
-            );
-            return Err(vec![fault(config, &plugin.at, reason)]);
+        let missing: Vec<_> = proven.missing_grants();
+        if missing.is_empty() {
+            return Ok(proven);
         }
-        Ok(proven)
+        let grants: Vec<_> = missing.iter().map(|grant| format!("{grant}: true")).collect();
+        let reason = format!(
+            "plugin `{}` wants the body in chunks: it needs `grants: {{ {} }}`",
+            plugin.name,
+            grants.join(", ")
+        );
+        Err(vec![fault(config, &plugin.at, reason)])
     }
 }

@@ -27,11 +27,17 @@ pub(super) fn refusal(config: &Config, plugin: &config::Use, error: &HookError) 
         }];
     };
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let more = lines.clone().count().saturating_sub(MAX_REASONS);
     let mut lines: Vec<_> = lines.take(MAX_REASONS).collect();
     if lines.is_empty() {
         lines.push("it does not say why");
     }
-    lines.into_iter().map(|line| told(config, plugin, line)).collect()
+    let mut faults: Vec<_> = lines.into_iter().map(|line| told(config, plugin, line)).collect();
+    if more > 0 {
+        let reason = format!("plugin `{name}` has {more} more reasons to refuse its configuration");
+        faults.push(fault(config, &plugin.config_at, reason));
+    }
+    faults
 }
 
 /// The key of the limit that a plugin ran into, which the file may have set too low.

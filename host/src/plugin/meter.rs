@@ -13,6 +13,7 @@ use std::{
 
 use wasmtime::UpdateDeadline;
 
+use super::settings::SETUP_CPU;
 use crate::clock::Coarse;
 
 /// What one instance's current hook has used.
@@ -30,7 +31,7 @@ pub(super) struct Meter {
 
 /// The hook has used up its CPU time.
 #[derive(Debug, thiserror::Error)]
-#[error("the hook used more than {limit:?} of CPU")]
+#[error("it used more than {limit:?} of CPU{}", if *limit == SETUP_CPU { "" } else { " (`limits.cpu`)" })]
 pub(super) struct CpuExceeded {
     limit: Duration,
 }

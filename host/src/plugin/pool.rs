@@ -209,7 +209,7 @@ impl Pool {
         let done = Metered { call: setup, meter }.await;
         let said = store.data().take_panic();
         let (plugin, phases) = done.map_err(|error| self.failure(error).said(said))?;
-        let phases = phases.map_err(HookError::Failed)?;
+        let phases = phases.map_err(HookError::refused)?;
         Ok((Instance { store, plugin }, phases))
     }
 }

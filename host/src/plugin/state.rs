@@ -192,7 +192,8 @@ impl State {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.settings, &self.time)));
-        wasi.printing.set(self.exchange.as_ref().map(|exchange| &exchange.id));
+        let id = self.exchange.as_ref().map(|exchange| &exchange.id);
+        wasi.printing.set(id, &self.settings);
         WasiCtxView { ctx: &mut wasi.context, table: &mut self.table }
     }
 }

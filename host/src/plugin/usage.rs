@@ -164,13 +164,13 @@ impl Use {
         self.phases.contains(side_phase(side))
     }
 
-    /// The grant without which a hook that the plugin wants would see what it may not.
-    pub(crate) fn missing_grant(&self) -> Option<&'static str> {
+    /// The grants without which hooks that the plugin wants would see what they may not.
+    pub(crate) fn missing_grants(&self) -> Vec<&'static str> {
         let grants = &self.settings.grants;
-        if self.wants_chunks(Side::Request) && !grants.request_body {
-            return Some("request_body");
-        }
-        (self.wants_chunks(Side::Response) && !grants.response_body).then_some("response_body")
+        let request = self.wants_chunks(Side::Request) && !grants.request_body;
+        let response = self.wants_chunks(Side::Response) && !grants.response_body;
+        let request = request.then_some("request_body");
+        request.into_iter().chain(response.then_some("response_body")).collect()
     }
 
     /// Hooks that failed since the process started, by the kind of failure; only kinds that there were.

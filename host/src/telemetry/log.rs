@@ -1,8 +1,12 @@
 //! The log, on standard error: text for people, JSON lines for machines.
 
-use std::io::{IsTerminal, stderr};
+use std::{
+    borrow::Cow,
+    io::{IsTerminal, stderr},
+};
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::field::Field;
+use tracing_subscriber::{EnvFilter, field::MakeExt, fmt};
 
 use crate::config::LogFormat;
 
@@ -25,10 +29,36 @@ pub(crate) fn init(level: &str, format: LogFormat) {
     let set = if json {
         builder.json().flatten_event(true).with_current_span(false).try_init()
     } else {
-        builder.with_ansi(stderr().is_terminal()).try_init()
+        let fields = fmt::format::debug_fn(write_field).delimited(" ");
+        builder.fmt_fields(fields).with_ansi(stderr().is_terminal()).try_init()
     };
     // A second start in one process (tests of the library) keeps the first one's log.
     let _ = set;
+}
+
+/// What others have said goes into one line, and moves nobody's cursor.
+fn write_field(
+    writer: &mut fmt::format::Writer<'_>,
+    field: &Field,
+    value: &dyn std::fmt::Debug,
+) -> std::fmt::Result {
+    let text = format!("{value:?}");
+    let text = escaped(&text);
+    match field.name() {
+        "message" => write!(writer, "{text}"),
+        name => write!(writer, "{name}={text}"),
+    }
+}
+
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |letter: char| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    };
+    text.chars().map(escape).collect::<String>().into()
 }
 
 /// Tells who watches a command what takes it long: fetching and compiling. Scripts get none of it;
@@ -40,4 +70,15 @@ pub(crate) fn progress() {
     let slow = "off,tollgate::plugin::component=info,tollgate::registry=info";
     let builder = fmt().with_env_filter(EnvFilter::new(slow)).with_writer(stderr);
     let _ = builder.without_time().with_level(false).with_target(false).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn what_would_begin_a_line_or_move_a_cursor_is_shown() {
+        assert_eq!(escaped("as it is, \u{e4}"), "as it is, \u{e4}");
+        assert_eq!(escaped("a\nb\x1b[31mc\x07"), r"a\nb\u{1b}[31mc\u{7}");
+    }
 }

@@ -46,14 +46,15 @@ fn skipped(reason: &str) {
 }
 
 #[track_caller]
-fn check_builds_and_passes(project: &Path, name: &str) {
+fn check_builds_and_passes(project: &Path, name: &str, cases: usize) {
     let component = format!("build/{name}.wasm");
     let built = succeeds(project, &["plugin", "build"]);
     for part in [component.as_str(), "tollgate:plugin@0.1.0", "sha256:"] {
         assert!(built.stdout.contains(part), "{part} is missing:\n{}", built.stdout);
     }
     let tested = succeeds(project, &["plugin", "test", &component, "cases.yaml"]);
-    assert!(tested.stdout.ends_with("4 passed, 0 failed\n"), "{}", tested.stdout);
+    let all = format!("{cases} passed, 0 failed\n");
+    assert!(tested.stdout.ends_with(&all), "{}", tested.stdout);
 }
 
 /// Dependencies at the versions that the workspace has, compiled once for all runs.
@@ -70,7 +71,7 @@ fn cargo_project() -> (tempfile::TempDir, PathBuf) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_project_in_rust_builds_passes_and_tells_the_line_of_a_panic() {
     let (_folder, project) = cargo_project();
-    check_builds_and_passes(&project, "my-rust");
+    check_builds_and_passes(&project, "my-rust", 4);
 
     // The same with debug information, and a panic in a line of its own.
     let edit = |file: &str, from: &str, to: &str| {
@@ -131,7 +132,53 @@ fn a_new_project_in_javascript_builds_and_passes() {
         skipped("componentize-js is not installed");
         return;
     }
-    check_builds_and_passes(&project, "my-js");
+    check_builds_and_passes(&project, "my-js", 4);
+}
+
+/// What a script gets wrong without its language minding.
+const MISTAKES: &str = r#"
+import { plugin, respond } from './tollgate.js';
+import { equal } from 'tollgate:plugin/crypto@0.1.0';
+export const filter = plugin({
+  name: 'mistakes', version: '0.1.0', summary: 'Makes them', schema: { type: 'object' },
+  onRequest(request) {
+    switch (request.header('x-make')) {
+      case 'text': return void equal('a', 'b');
+      case 'object': throw { code: 1 };
+      case 'nothing': return respond(undefined);
+      case 'number': request.setHeader('x-a', 5);
+    }
+  },
+  onResponse(request) {
+    if (request.header('x-make') === 'promise') {
+      return Promise.reject(new Error('lost'));
+    }
+  },
+  onResponseChunk: (request, chunk) => chunk,
+});
+"#;
+
+const MISTAKES_CASES: &str = r#"
+defaults: { grants: { response_body: true } }
+cases:
+  - { name: text, request: { headers: { x-make: text } }, expect: { verdict: fail, error: "bytes have to be a Uint8Array, not a text" } }
+  - { name: object, request: { headers: { x-make: object } }, expect: { verdict: fail, error: it threw an object with code } }
+  - { name: nothing, request: { headers: { x-make: nothing } }, expect: { verdict: fail, error: "takes a Response, not undefined" } }
+  - { name: number, request: { headers: { x-make: number } }, expect: { verdict: fail, error: "(onRequest@plugin.js:" } }
+  - { name: promise, request: { headers: { x-make: promise } }, response: {}, expect: { error: "not a Promise" } }
+  - { name: chunk, response: { body: as it is }, expect: { response: { body: as it is } } }
+"#;
+
+#[test]
+fn mistakes_in_javascript_are_failures_with_their_reason() {
+    let Some((_folder, project)) = project_in("js") else { return };
+    if !link_tools("js-greeting", "node_modules", &project) {
+        skipped("componentize-js is not installed");
+        return;
+    }
+    std::fs::write(project.join("plugin.js"), MISTAKES).unwrap();
+    std::fs::write(project.join("cases.yaml"), MISTAKES_CASES).unwrap();
+    check_builds_and_passes(&project, "my-js", 6);
 }
 
 #[test]
@@ -141,7 +188,7 @@ fn a_new_project_in_python_builds_and_passes() {
         skipped("componentize-py is not installed");
         return;
     }
-    check_builds_and_passes(&project, "my-python");
+    check_builds_and_passes(&project, "my-python", 4);
 }
 
 #[test]
@@ -152,7 +199,7 @@ fn a_new_project_in_c_builds_and_passes() {
         skipped("clang, lld, wasi-libc or wasm-component-ld is missing");
         return;
     }
-    check_builds_and_passes(&project, "my-c");
+    check_builds_and_passes(&project, "my-c", 4);
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) enum HookError {
     #[error("it overflowed its stack")]
     StackOverflow,
     /// The use's own limit for one hook.
-    #[error("the hook took longer than {0:?}")]
+    #[error("the hook took longer than {0:?} (`limits.timeout`)")]
     TimedOut(Duration),
     #[error("the exchange's time was up while it ran")]
     DeadlinePassed,
@@ -49,7 +49,23 @@ pub(crate) enum HookError {
     UnknownCoding,
 }
 
+/// Most bytes of what a hook says of its failure: each may have a line of the log.
+const MAX_SAID: usize = 4096;
+
+/// Most bytes of what `configure` says: all that is wrong with a configuration.
+const MAX_REFUSAL: usize = 64 << 10;
+
 impl HookError {
+    /// A hook's own `err(text)`.
+    pub(in crate::plugin) fn failed(text: String) -> Self {
+        Self::Failed(cut(text, MAX_SAID))
+    }
+
+    /// The same of `configure`.
+    pub(in crate::plugin) fn refused(text: String) -> Self {
+        Self::Failed(cut(text, MAX_REFUSAL))
+    }
+
     /// The labels in metrics of hooks that ran and failed.
     pub(in crate::plugin) const KINDS: [&'static str; 11] = [
         "failed", "trapped", "cpu", "memory", "table", "stack", "timeout", "deadline", "busy",
@@ -123,5 +139,30 @@ impl HookError {
             Some(Trap::MemoryOutOfBounds) if trace::fell_below_memory(error) => Self::StackOverflow,
             _ => Self::Trapped(trace::reason(error)),
         }
+    }
+}
+
+/// At most so many bytes; that there was more is seen.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(" ..");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_hook_says_has_a_bound() {
+        let told = |error: HookError| error.to_string().len();
+        assert_eq!(told(HookError::failed("x".into())), "it said: x".len());
+        assert_eq!(
+            told(HookError::failed("\u{e4}".repeat(4 << 20))),
+            "it said:  ..".len() + MAX_SAID
+        );
+        assert!(told(HookError::refused("x".repeat(1 << 20))) < MAX_REFUSAL + 20);
     }
 }

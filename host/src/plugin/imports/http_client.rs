@@ -73,7 +73,7 @@ impl State {
         let exchange = self.exchange_mut().map_err(outside)?;
         if exchange.count_call(caller) > limit {
             self.reached(Limit::Calls);
-            let reason = format!("the plugin may make {limit} calls in an exchange");
+            let reason = format!("it is beyond the {limit} of an exchange (`limits.calls`)");
             return Err(CallError::Invalid(reason));
         }
         let upstream = exchange.generation.upstreams.get(&call.upstream);

@@ -29,6 +29,8 @@ const NOTE: &str = "note: run with `RUST_BACKTRACE";
 struct Output {
     settings: Arc<Settings>,
     stream: &'static str,
+    /// What there is of a line; a guest can take the stream as often as it likes.
+    line: Arc<Mutex<Vec<u8>>>,
     printing: Printing,
 }
 
@@ -42,19 +44,37 @@ struct Heard {
     id: Option<HeaderValue>,
     /// The message of a panic, from where it was.
     panic: Option<String>,
+    /// Of each stream, what of a line there is so far.
+    unended: Vec<(&'static str, Arc<Mutex<Vec<u8>>>)>,
 }
 
 impl Printing {
     /// Of the guest whose context this becomes: what it prints goes to the log.
     pub(crate) fn of(wasi: &mut WasiCtxBuilder, settings: &Arc<Settings>) -> Self {
         let printing = Self::default();
-        let output =
-            |stream| Output { settings: Arc::clone(settings), stream, printing: printing.clone() };
+        let output = |stream| {
+            let line = Arc::<Mutex<Vec<u8>>>::default();
+            printing.0.lock().unended.push((stream, Arc::clone(&line)));
+            Output { settings: Arc::clone(settings), stream, line, printing: printing.clone() }
+        };
         wasi.stdout(output("stdout")).stderr(output("stderr"));
         printing
     }
 
-    pub(crate) fn set(&self, id: Option<&HeaderValue>) {
+    /// From now on the guest prints for this exchange. What it has printed for another and not ended
+    /// becomes that one's line.
+    pub(crate) fn set(&self, id: Option<&HeaderValue>, settings: &Settings) {
+        let unended = {
+            let heard = self.0.lock();
+            if heard.id.as_ref() == id {
+                return;
+            }
+            heard.unended.clone()
+        };
+        for (stream, line) in unended {
+            let line = std::mem::take(&mut *line.lock());
+            log(&line, stream, settings, self);
+        }
         self.0.lock().id = id.cloned();
     }
 
@@ -82,13 +102,12 @@ impl IsTerminal for Output {
 
 impl StdoutStream for Output {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(Lines { output: self.clone(), line: Vec::new(), panic: None })
+        Box::new(Lines { output: self.clone(), panic: None })
     }
 }
 
 struct Lines {
     output: Output,
-    line: Vec<u8>,
     /// The lines of a panic's message so far, as one.
     panic: Option<String>,
 }
@@ -96,7 +115,7 @@ struct Lines {
 impl Lines {
     /// A whole line is there.
     fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
+        let line = std::mem::take(&mut *self.output.line.lock());
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
         if let Some(panic) = &mut self.panic {
@@ -106,8 +125,9 @@ impl Lines {
             }
         } else if is_first_of_panic(line) {
             self.panic = Some(line.to_owned());
-        } else if !line.is_empty() && self.output.settings.may_log() {
-            self.log(line);
+        } else {
+            let Output { settings, stream, printing, .. } = &self.output;
+            log(line.as_bytes(), stream, settings, printing);
         }
     }
 
@@ -115,14 +135,17 @@ impl Lines {
         let Some(panic) = self.panic.take() else { return };
         self.output.printing.hear_panic(&panic);
         if self.output.settings.may_log_panic() {
-            let Output { settings, stream, printing } = &self.output;
+            let Output { settings, stream, printing, .. } = &self.output;
             let (plugin, request_id) = (settings.name.as_str(), printing.request_id());
             tracing::warn!(target: "plugin", plugin, request_id, stream, "{panic}");
         }
     }
+}
 
-    fn log(&self, line: &str) {
-        let Output { settings, stream, printing } = &self.output;
+fn log(line: &[u8], stream: &'static str, settings: &Settings, printing: &Printing) {
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_end();
+    if !line.is_empty() && settings.may_log() {
         let (plugin, request_id) = (settings.name.as_str(), printing.request_id());
         tracing::info!(target: "plugin", plugin, request_id, stream, "{line}");
     }
@@ -145,6 +168,12 @@ fn is_last_of_panic(line: &str) -> bool {
     line.starts_with(NOTE)
 }
 
+/// Adds to a line of bounded length.
+fn add_bytes(line: &mut Vec<u8>, bytes: &[u8]) {
+    let room = MAX_LINE.saturating_sub(line.len());
+    line.extend_from_slice(&bytes[..room.min(bytes.len())]);
+}
+
 /// Adds a line to a message of bounded length.
 fn add(message: &mut String, line: &str) {
     let room = MAX_LINE.saturating_sub(message.len() + 1);
@@ -160,11 +189,14 @@ impl AsyncWrite for Lines {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        for &byte in bytes {
-            if byte == b'\n' {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, is_ended) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            add_bytes(&mut self.output.line.lock(), text);
+            if is_ended {
                 self.end_line();
-            } else if self.line.len() < MAX_LINE {
-                self.line.push(byte);
             }
         }
         Poll::Ready(Ok(bytes.len()))

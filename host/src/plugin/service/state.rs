@@ -65,7 +65,7 @@ impl State {
 /// Clocks and randomness; what is printed becomes lines of the log, with `id`. Nothing else is granted.
 fn wasi(settings: &Arc<Settings>, id: Option<&HeaderValue>) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
-    Printing::of(&mut wasi, settings).set(id);
+    Printing::of(&mut wasi, settings).set(id, settings);
     wasi.max_random_size(MAX_RANDOM);
     wasi.build()
 }
