@@ -34,7 +34,7 @@ use crate::{
     gateway::Gateway,
     plugin::{Quarantine, Shared},
     reload::{Status, Triggers},
-    telemetry::Metrics,
+    telemetry::{AccessLog, Metrics},
 };
 
 /// After an accept that failed: out of file descriptors, most likely, which takes a moment.
@@ -163,6 +163,9 @@ impl Endpoints {
             body.push_str(&format!("degraded: the last reload was refused\n{faults}\n"));
         }
         let generation = self.operated.gateway.current();
+        if generation.access_log.as_ref().is_some_and(AccessLog::is_failing) {
+            body.push_str("degraded: the access log cannot be written\n");
+        }
         for upstream in generation.upstreams.values().filter(|it| it.addresses().is_empty()) {
             body.push_str(&format!("degraded: upstream `{}` has no address\n", upstream.name));
         }

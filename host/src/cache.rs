@@ -5,6 +5,7 @@ mod entries;
 mod tee;
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -82,6 +83,16 @@ pub(crate) enum Purge<'a> {
     Key(&'a str),
     Tag(&'a str),
     All,
+}
+
+impl fmt::Display for Purge<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "key {key}"),
+            Self::Tag(tag) => write!(f, "tag {tag}"),
+            Self::All => f.write_str("all"),
+        }
+    }
 }
 
 /// How much the cache holds.

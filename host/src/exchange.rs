@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, Uri,
+    HeaderValue, Method, Response, Uri,
     header::HOST,
     request::Parts,
     uri::{Authority, PathAndQuery},
@@ -71,6 +71,8 @@ pub(crate) struct State {
     pub(crate) params: Params,
     /// The head as the client sent it, the path normalised, changed by plugins.
     pub(crate) request: Parts,
+    /// Whether the client waits for no body, whatever plugins make of its method.
+    pub(crate) asks_for_head: bool,
     pub(crate) request_body: Body,
     pub(crate) progress: Option<Arc<Progress>>,
     /// Path and query for the upstream where a rewrite or a plugin set them.
@@ -128,12 +130,14 @@ impl Exchange {
         id: HeaderValue,
     ) -> Self {
         let started = Instant::now();
+        let asks_for_head = request.method == Method::HEAD;
         let state = Box::new(State {
             generation,
             client,
             route: None,
             params: Params::default(),
             request,
+            asks_for_head,
             request_body,
             progress,
             target: None,

@@ -125,7 +125,7 @@ fn tell_route(text: &mut String, config: &Config, route: &Route, head: &Head<'_>
     for (position, &index) in route.plugins.iter().enumerate() {
         tell_use(text, config, position + 1, &config.uses[index]);
     }
-    action::tell(text, config, route, head.path, params);
+    action::tell(text, config, route, (head.path, head.query), params);
     let timeout = match route.timeout {
         Some(timeout) => format!("{timeout:?} for the whole exchange"),
         None if route.plugins.is_empty() => "none for the whole exchange".to_owned(),

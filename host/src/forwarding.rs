@@ -9,7 +9,7 @@ mod trailers;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Version,
-    header::{CONNECTION, COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VIA},
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, TE, TRANSFER_ENCODING, UPGRADE, VIA},
 };
 
 use crate::error::Error;
@@ -42,6 +42,18 @@ pub(crate) fn check_framing(headers: &HeaderMap) -> Result<(), Error> {
         (None, _) => Ok(()),
         (Some(coding), None) if chunked(coding) => Ok(()),
         _ => Err(Error::BadRequest("a transfer coding other than chunked")),
+    }
+}
+
+/// Makes one value of a length that is said several times in one line, as a recipient may (RFC 9110
+/// §8.6). The HTTP library has refused those that differ.
+pub(crate) fn settle_length(headers: &mut HeaderMap) {
+    let Some(length) = headers.get(CONTENT_LENGTH) else { return };
+    let mut members = length.as_bytes().split(|byte| *byte == b',');
+    if let (Some(first), Some(_)) = (members.next(), members.next())
+        && let Ok(first) = HeaderValue::from_bytes(first.trim_ascii())
+    {
+        headers.insert(CONTENT_LENGTH, first);
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prometheus::IntGauge;
+use prometheus::{IntCounter, IntGauge};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch as signal},
@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use self::connection::Arrival;
-use crate::{gateway::Gateway, worker};
+use crate::{gateway::Gateway, telemetry::LogWindow, worker};
 
 pub(crate) use self::{
     client::{Certificate, Client, ClientTls},
@@ -50,6 +50,8 @@ pub(crate) struct Listener {
     pub(crate) gateway: Arc<Gateway>,
     /// Connection slots of all listeners and workers.
     pub(crate) slots: Arc<Semaphore>,
+    /// Connections that waited for a slot.
+    pub(crate) delayed: IntCounter,
     pub(crate) watch: Arc<Watch>,
     pub(crate) open: IntGauge,
     pub(crate) handshakes: Handshakes,
@@ -81,6 +83,10 @@ impl Listener {
                     }
                 },
             };
+            if self.slots.available_permits() == 0 {
+                self.delayed.inc();
+                tell_of_full();
+            }
             // One client waits here where all slots are taken; the others stay in the backlog. A
             // slot is held only for a client that is there: workers share them.
             tokio::select! {
@@ -156,10 +162,23 @@ pub(crate) async fn over(mut stop: signal::Receiver<Option<Instant>>) {
     }
 }
 
+/// As often as these are told in a second. Clients can bring them about for as long as they like.
+const TOLD: u32 = 1;
+
+fn tell_of_full() {
+    static WINDOW: LogWindow = LogWindow::new();
+    if WINDOW.take_now(TOLD) {
+        tracing::warn!("as many connections are open as may be: a client waits for one to close");
+    }
+}
+
 async fn refused(error: &std::io::Error) {
+    static WINDOW: LogWindow = LogWindow::new();
     // The client was gone before it was accepted: nothing of ours.
     if !matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
-        tracing::warn!(%error, "accept failed");
+        if WINDOW.take_now(TOLD) {
+            tracing::warn!(%error, "accept failed");
+        }
         sleep(ACCEPT_PAUSE).await;
     }
 }

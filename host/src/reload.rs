@@ -25,6 +25,7 @@ use crate::{
     generation::{Builder, Draft, Failure, Generation},
     plugin::Use,
     server::{Failed, runtime},
+    telemetry::AccessLog,
 };
 
 /// Files are read once they have been left alone for this long.
@@ -166,6 +167,7 @@ impl Reloader {
             }
             Err(failure) => {
                 self.seen = seen;
+                follow_log(&current);
                 Err(failure.to_string())
             }
         };
@@ -211,6 +213,14 @@ impl Reloader {
             upstream.sweep();
         }
         self.builder.shared.sweep();
+    }
+}
+
+/// What moves a log away waits for no configuration to be put right.
+fn follow_log(generation: &Generation) {
+    let followed = generation.access_log.as_ref().map(AccessLog::follow).transpose();
+    if let Err(error) = followed {
+        tracing::warn!(%error, "the access log cannot be opened anew");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The process: starts everything in order, runs until it is told to stop, drains.
 
 mod addresses;
+mod descriptors;
 mod signals;
 mod workers;
 
@@ -14,12 +15,12 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use tokio::{
     runtime::Runtime,
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
@@ -109,6 +110,9 @@ fn first_generation(control: &Runtime, options: &Options) -> Result<(Builder, Ge
     if let Ok(config) = &draft.config {
         start_log(options, config);
     }
+    if options.cache.is_none() {
+        tracing::info!("compiled plugins are not kept: every start compiles them");
+    }
     let mut builder = builder(options)?;
     let workers = draft.config.as_ref().ok().and_then(|config| config.workers);
     builder.workers = workers.map_or_else(available, NonZeroUsize::get);
@@ -116,7 +120,6 @@ fn first_generation(control: &Runtime, options: &Options) -> Result<(Builder, Ge
         .block_on(builder.build(draft, None))
         .map_err(|failure: Failure| Failed::Config(failure.to_string()))?;
     builder.metrics.generation.set(1);
-    builder.metrics.start_time.set(now());
     builder.shared.resize(&generation.config);
     Ok((builder, generation))
 }
@@ -134,7 +137,9 @@ fn start(
     let (metrics, shared) = (Arc::clone(&builder.metrics), Arc::clone(&builder.shared));
     let gateway = Arc::new(Gateway::new(generation));
     let (stop, stopped) = watch::channel(None);
-    let workers = workers::start(&config, sockets, &gateway, &metrics, builder.workers, &stopped)?;
+    let slots = Arc::new(Semaphore::new(descriptors::connections(&config.limits)));
+    let shared_by = (builder.workers, &slots);
+    let workers = workers::start(&config, sockets, &gateway, &metrics, shared_by, &stopped)?;
     let (reloader, reloads) = Reloader::new(options.config.clone(), builder, Arc::clone(&gateway));
     let triggers = reload::start(reloader)?;
     let draining = Arc::<AtomicBool>::default();
@@ -152,7 +157,7 @@ fn start(
 /// Lets what is open finish, within the time that the configuration gives it. A second signal ends it
 /// at once.
 async fn drain(running: Running, signals: &mut Signals) {
-    let Running { gateway, draining: is_draining, stop, workers, .. } = running;
+    let Running { gateway, draining: is_draining, stop, workers, triggers, .. } = running;
     is_draining.store(true, Ordering::Relaxed);
     let config = gateway.current().config.clone();
     let mut ended = pin!(workers::ended(workers));
@@ -165,7 +170,7 @@ async fn drain(running: Running, signals: &mut Signals) {
         stop.send_replace(Some(Instant::now() + config.drain));
         ended.as_mut().await;
     };
-    if signals.or_told_again(draining).await.is_ok() {
+    if signals.or_told_again(draining, &triggers).await.is_ok() {
         return tracing::info!("all connections are closed");
     }
     stop.send_replace(Some(Instant::now()));
@@ -229,8 +234,4 @@ pub(crate) fn runtime() -> Result<Runtime, Failed> {
 fn start_log(options: &Options, config: &Config) {
     let level = options.log.as_deref().unwrap_or(&config.telemetry.log_level);
     telemetry::init_log(level, config.telemetry.log_format);
-}
-
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

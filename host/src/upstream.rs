@@ -27,11 +27,17 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
-use prometheus::Histogram;
+use prometheus::{Histogram, HistogramVec, IntCounterVec};
 
-use self::{pool::Target, schedule::Schedule, tls::Tls};
+use self::{
+    connect::{MAX_RESPONSE_FIELDS, MAX_RESPONSE_HEAD},
+    pool::Target,
+    schedule::Schedule,
+    tls::Tls,
+};
 use crate::{
     config,
+    exchange::Chain,
     telemetry::{Failures, Metrics},
     tls::TlsFault,
 };
@@ -58,9 +64,16 @@ pub(crate) struct Upstream {
     workers: usize,
     /// Requests that wait for room on HTTP/2 connections.
     waiting: AtomicUsize,
-    durations: [Histogram; 5],
+    durations: [Histogram; CLASSES.len()],
+    /// For statuses beyond the classes, which hardly any upstream has.
+    other_durations: HistogramVec,
+    /// By [`UpstreamError::reason`].
+    attempts_failed: IntCounterVec,
     failures: Arc<Failures>,
 }
+
+/// Of the statuses that responses are counted by.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Every address that the endpoints have at present, and the order in which they serve.
 #[derive(Default)]
@@ -91,8 +104,10 @@ pub(crate) enum UpstreamError {
     /// The connection ended before a response head; the request may have been taken.
     #[error("{address} closed the connection")]
     Closed { address: SocketAddr, source: hyper::Error },
-    #[error("{address} sent a response head of more than {limit} bytes")]
-    HeadTooLarge { address: SocketAddr, limit: usize },
+    #[error(
+        "{address} sent a response head of more than {MAX_RESPONSE_HEAD} bytes or {MAX_RESPONSE_FIELDS} fields"
+    )]
+    HeadTooLarge { address: SocketAddr },
     #[error("{address} did not answer as HTTP asks")]
     Protocol { address: SocketAddr, source: hyper::Error },
     /// A body that would go on as if it had no such coding.
@@ -100,6 +115,24 @@ pub(crate) enum UpstreamError {
     TransferCoding { address: SocketAddr },
     #[error("it switched to another protocol unasked")]
     UnaskedUpgrade,
+}
+
+impl UpstreamError {
+    /// The label in metrics.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Unresolved => "unresolved",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Full { .. } => "full",
+            Self::TimedOut { .. } | Self::Stalled { .. } => "timed-out",
+            Self::Refused { .. } => "refused",
+            Self::Closed { .. } => "closed",
+            Self::HeadTooLarge { .. }
+            | Self::Protocol { .. }
+            | Self::TransferCoding { .. }
+            | Self::UnaskedUpgrade => "protocol",
+        }
+    }
 }
 
 impl Upstream {
@@ -111,7 +144,6 @@ impl Upstream {
         metrics: &Metrics,
         workers: usize,
     ) -> Result<Self, Vec<TlsFault>> {
-        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
         Ok(Self {
             name: config.name.as_str().into(),
             host_field: host_field(&config.endpoints[0]),
@@ -121,7 +153,9 @@ impl Upstream {
             workers,
             waiting: AtomicUsize::new(0),
             failures: Arc::default(),
-            durations: classes
+            other_durations: metrics.client_duration.clone(),
+            attempts_failed: metrics.upstream_failures.clone(),
+            durations: CLASSES
                 .map(|class| metrics.client_duration.with_label_values(&[&config.name, class])),
             config: Arc::clone(config),
         })
@@ -203,8 +237,20 @@ impl Upstream {
     }
 
     fn observe(&self, status: http::StatusCode, duration: Duration) {
-        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
-        self.durations[class].observe(duration.as_secs_f64());
+        let seconds = duration.as_secs_f64();
+        match self.durations.get(usize::from(status.as_u16() / 100).saturating_sub(1)) {
+            Some(class) => class.observe(seconds),
+            None => {
+                self.other_durations.with_label_values(&[&*self.name, "other"]).observe(seconds)
+            }
+        }
+    }
+
+    /// Counts an attempt that failed, also one that another may make good.
+    fn count_failure(&self, error: &UpstreamError) {
+        self.attempts_failed.with_label_values(&[&*self.name, error.reason()]).inc();
+        let upstream = &*self.name;
+        tracing::debug!(upstream, error = %Chain(error), "an attempt failed");
     }
 }
 

@@ -251,6 +251,10 @@ async fn metrics_have_the_names_that_are_promised() {
         ("tollgate_reload_duration_seconds_count", &[]),
         ("tollgate_generation", &[]),
         ("tollgate_upstream_endpoints", &[("upstream", "u")]),
+        ("tollgate_build_info", &[]),
+        ("process_open_fds", &[]),
+        ("process_resident_memory_bytes", &[]),
+        ("process_start_time_seconds", &[]),
     ] {
         assert!(gateway.metric(name, labels).await > 0.0, "{name} {labels:?}");
     }

@@ -1,5 +1,6 @@
 //! What of a request and response goes on, what ends at the gateway, what it adds.
 
+mod bodyless;
 mod fields;
 mod identity;
 mod messages;

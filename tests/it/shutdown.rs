@@ -180,3 +180,37 @@ async fn after_the_delay_the_port_is_closed() {
     closed(&gateway).await;
     assert!(gateway.ended().await.0.success());
 }
+
+#[tokio::test]
+async fn an_http2_client_that_is_gone_does_not_hold_up_the_drain() {
+    let (gateway, ..) = waiting("drain: 10m").await;
+    // It has not asked, reads nothing of what it is told, and acknowledges nothing.
+    let mut silent = gateway.frames(1 << 16).await;
+    silent.get(1, "/ping").await;
+    silent.until(1).await;
+    gateway.signal(libc::SIGTERM);
+    let (ended, log) = gateway.ended().await;
+    assert!(ended.success() && log.contains("all connections are closed"), "{log}");
+}
+
+#[tokio::test]
+async fn sigquit_drains_too_and_the_log_can_be_rotated_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("access.log");
+    let (gateway, upstream, release) = waiting(&logging_to(&log)).await;
+    let asking = gateway.get("/", &[]);
+    let stopping = async {
+        arrived(&upstream).await;
+        gateway.signal(libc::SIGQUIT);
+        closed(&gateway).await;
+        std::fs::rename(&log, folder.path().join("access.log.1")).unwrap();
+        gateway.signal(libc::SIGUSR1);
+        wait::until("a new log", async || log.exists().then_some(())).await;
+        release.notify_one();
+    };
+    let (reply, ()) = tokio::join!(asking, stopping);
+    assert_eq!(reply.text(), "late");
+    let (ended, _) = gateway.ended().await;
+    assert!(ended.success());
+    assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 1);
+}

@@ -33,8 +33,9 @@ impl Endpoints {
         if !is_authorized(&request, self.token.as_ref()) {
             return unauthorized();
         }
-        let Some(wanted) = Wanted::read(request).await else {
-            return text(StatusCode::BAD_REQUEST, USAGE);
+        let wanted = match Wanted::read(request).await {
+            Ok(wanted) => wanted,
+            Err(fault) => return text(StatusCode::BAD_REQUEST, format!("{fault}; {USAGE}")),
         };
         let Some(what) = wanted.what() else { return text(StatusCode::BAD_REQUEST, USAGE) };
         let purged = self.operated.shared.cache.purge(wanted.plugin.as_deref(), what);
@@ -44,7 +45,7 @@ impl Endpoints {
                 format!("no use of a plugin is called {name:?}, and it has no responses\n");
             return text(StatusCode::NOT_FOUND, reason);
         }
-        tracing::info!(?what, plugin = wanted.plugin, purged, "responses were purged");
+        tracing::info!(%what, plugin = wanted.plugin, purged, "responses were purged");
         json(StatusCode::OK, &serde_json::json!({ "purged": purged }))
     }
 }
@@ -57,34 +58,41 @@ impl Endpoints {
 }
 
 impl Wanted {
-    async fn read(request: Request<Incoming>) -> Option<Self> {
+    async fn read(request: Request<Incoming>) -> Result<Self, String> {
         if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
             return Self::of_query(query);
         }
-        let body = Limited::new(request.into_body(), MAX_BODY).collect().await.ok()?;
-        serde_json::from_slice(&body.to_bytes()).ok()
+        let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
+        let body = body.map_err(|error| error.to_string())?.to_bytes();
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(&body)
+            .map_err(|error| format!("the body is not as it has to be: {error}"))
     }
 
-    fn of_query(query: &str) -> Option<Self> {
+    fn of_query(query: &str) -> Result<Self, String> {
         let mut wanted = Self::default();
         for pair in query.split('&') {
-            let (name, value) = pair.split_once('=')?;
+            let (name, value) = pair.split_once('=').ok_or(format!("{pair:?} has no value"))?;
             let value = value.replace('+', " ");
-            let value = percent_decode_str(&value).decode_utf8().ok()?.into_owned();
+            let value = percent_decode_str(&value).decode_utf8();
+            let value =
+                value.map_err(|_| format!("the value of {name:?} is not UTF-8"))?.into_owned();
             match name {
                 "tag" => wanted.tag = Some(value),
                 "key" => wanted.key = Some(value),
                 "plugin" => wanted.plugin = Some(value),
                 "all" => wanted.all = value == "true",
-                _ => return None,
+                other => return Err(format!("{other:?} is not known")),
             }
         }
-        Some(wanted)
+        Ok(wanted)
     }
 
     fn what(&self) -> Option<Purge<'_>> {
         match (&self.tag, &self.key, self.all) {
-            (Some(tag), None, false) => Some(Purge::Tag(tag)),
+            (Some(tag), None, false) if !tag.is_empty() => Some(Purge::Tag(tag)),
             (None, Some(key), false) => Some(Purge::Key(key)),
             (None, None, true) => Some(Purge::All),
             _ => None,

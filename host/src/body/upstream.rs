@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -57,8 +57,14 @@ impl UpstreamBody {
                 let limit = deadline.limit;
                 return Poll::Ready(Some(Err(BodyError::Deadline { limit })));
             }
-            ready!(self.idle.poll(cx));
-            return Poll::Ready(Some(Err(BodyError::UpstreamIdle { limit: self.idle.limit })));
+            let limit = self.idle.limit;
+            while self.idle.poll(cx).is_ready() {
+                if !self.lease.as_ref().is_some_and(|lease| lease.is_uploading(limit)) {
+                    return Poll::Ready(Some(Err(BodyError::UpstreamIdle { limit })));
+                }
+                self.idle.moved();
+            }
+            return Poll::Pending;
         };
         self.idle.moved();
         Poll::Ready(match frame {

@@ -43,6 +43,7 @@ impl State {
             route: self.route.clone(),
             params: self.params,
             request,
+            asks_for_head: self.asks_for_head,
             request_body,
             progress: None,
             target: self.target.clone(),

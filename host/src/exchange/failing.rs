@@ -1,7 +1,13 @@
 //! Exchanges that the gateway answers with a problem, and what the log tells of them.
 
 use super::State;
-use crate::{error::Error, plugin::Service, problem, upstream::Upstream};
+use crate::{
+    error::Error,
+    plugin::Service,
+    problem,
+    telemetry::{LogWindow, MAX_FAILURES},
+    upstream::Upstream,
+};
 
 impl State {
     /// Answers with a problem, whatever stood as the answer before.
@@ -37,15 +43,29 @@ impl State {
         self.answer_for(error);
     }
 
+    /// The plugin whose failure the answer is.
+    pub(super) fn failed_plugin(&self) -> Option<&str> {
+        match self.error.as_ref()? {
+            error @ Error::Plugin { plugin, .. } if error.is_of_hook() => Some(plugin),
+            _ => None,
+        }
+    }
+
     fn answer_for(&mut self, error: Error) {
         self.response = Some(problem::response(&error, self.id()));
         self.error = Some(error);
     }
 }
 
+/// A client can say that its request has been round.
+static LOOPS: LogWindow = LogWindow::new();
+
 /// Whether the log tells of it by itself. What a client does wrong it can do often: its errors are in
 /// the metrics and the access log. The chain has told of a plugin's failure.
 fn is_told(error: &Error) -> bool {
+    if matches!(error, Error::Loop { .. }) {
+        return LOOPS.take_now(MAX_FAILURES);
+    }
     !problem::status(error).is_client_error() && !error.is_of_hook()
 }
 

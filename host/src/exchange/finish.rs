@@ -156,7 +156,7 @@ fn entry<'a>(state: &'a State, outcome: &'a Outcome) -> Entry<'a> {
         request_bytes: outcome.request_bytes,
         response_bytes: outcome.response_bytes,
         route: state.route_name(),
-        plugin: state.answered_by_plugin.as_deref(),
+        plugin: state.failed_plugin().or(state.answered_by_plugin.as_deref()),
         upstream: outcome.upstream.as_deref(),
         subject: state.attribute("auth.subject"),
         error: outcome.error.clone(),

@@ -9,7 +9,13 @@ use crate::{
     router::Params,
 };
 
-pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str, params: &Params) {
+pub(super) fn tell(
+    text: &mut String,
+    config: &Config,
+    route: &Route,
+    (path, query): (&str, Option<&str>),
+    params: &Params,
+) {
     let render = |template: &Template| {
         let names = route.matching.path.names();
         template.render(|name| params.get(names, name, path).unwrap_or_default())
@@ -21,7 +27,11 @@ pub(super) fn tell(text: &mut String, config: &Config, route: &Route, path: &str
         Action::Component(index) => tell_service(text, config, &config.services[*index]),
         Action::Nothing => line(text, "end", "its plugins answer; 404 where none does"),
         Action::Redirect { status, location } => {
-            let location = without_passwords(&render(location));
+            let mut location = render(location);
+            if let Some(query) = query.filter(|_| !location.contains('?')) {
+                location = format!("{location}?{query}");
+            }
+            let location = without_passwords(&location);
             line(text, "redirect", &format!("{} to {location}", status.as_u16()));
         }
         Action::Respond { status, headers, body } => {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response,
-    header::{ACCEPT_RANGES, CONTENT_ENCODING, IF_RANGE, RANGE, TRANSFER_ENCODING},
+    HeaderMap, Request, Response,
+    header::{ACCEPT_RANGES, CONTENT_ENCODING, IF_RANGE, RANGE},
 };
 use http_body::Body as _;
 
@@ -43,10 +43,6 @@ pub(super) fn request(
     if let Some(coding) = coding {
         encode(coding, &mut head.headers, &mut body);
     }
-    // The HTTP library takes a `GET` of unknown length for one without a body.
-    if matches!(body, Body::Changed(_)) && matches!(head.method, Method::GET | Method::HEAD) {
-        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
     *request = Request::from_parts(head, body);
     Ok(())
 }
@@ -69,7 +65,7 @@ pub(crate) fn response(exchange: &mut Exchange, response: Response<Body>) -> Res
         head.headers.remove(ACCEPT_RANGES);
     }
     // What is never sent passes no hooks; its head stays that of the response to a `GET`.
-    if exchange.request.method == Method::HEAD || body.is_end_stream() {
+    if exchange.asks_for_head || body.is_end_stream() {
         return Response::from_parts(head, body);
     }
     let side = Side::Response;

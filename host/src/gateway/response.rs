@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::onward;
@@ -24,6 +24,10 @@ pub(crate) struct ResponseBody {
     exchange: Option<Exchange>,
     status: StatusCode,
     bytes: u64,
+    /// The HTTP library has something that it may not have written.
+    unwritten: bool,
+    /// Why the body breaks off, until what goes before is written.
+    breaks_off: Option<BodyError>,
 }
 
 /// Takes the response out of an exchange that has one.
@@ -34,14 +38,36 @@ pub(super) fn of(mut exchange: Exchange) -> Response<ResponseBody> {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     });
-    let (mut head, body) = onward::response(&mut exchange, response).into_parts();
+    let (mut head, mut body) = onward::response(&mut exchange, response).into_parts();
+    if exchange.asks_for_head || is_bodyless(head.status) {
+        withhold(&mut body, head.status, &mut head.headers);
+    }
     head.headers.insert(X_REQUEST_ID, exchange.id.clone());
     if !body.may_have_trailers() {
         forwarding::announce_none(&mut head.headers);
     }
     let status = head.status;
-    let body = ResponseBody { body, exchange: Some(exchange), status, bytes: 0 };
+    let exchange = Some(exchange);
+    let (unwritten, breaks_off) = (true, None);
+    let body = ResponseBody { body, exchange, status, bytes: 0, unwritten, breaks_off };
     Response::from_parts(head, body)
+}
+
+/// Whether a response ends with its head, whatever that says of a body (RFC 9110 §6.4.1); one to
+/// `HEAD` does too.
+fn is_bodyless(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Takes the body away. The head goes on saying how long that would be, where it may
+/// (RFC 9110 §8.6).
+fn withhold(body: &mut Body, status: StatusCode, headers: &mut HeaderMap) {
+    let withheld = std::mem::replace(body, Body::Empty);
+    if status == StatusCode::NO_CONTENT || status.is_informational() {
+        headers.remove(CONTENT_LENGTH);
+    } else if let Some(length) = withheld.size_hint().exact().filter(|length| *length > 0) {
+        headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
 }
 
 impl HttpBody for ResponseBody {
@@ -52,14 +78,26 @@ impl HttpBody for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = match self.breaks_off.take() {
+            Some(error) => Poll::Ready(Some(Err(error))),
+            None => Pin::new(&mut self.body).poll_frame(cx),
+        };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.unwritten = true;
+            }
+            // The library would drop what it has not written, were it the whole response's head: it
+            // writes once it has to wait.
+            Poll::Ready(Some(Err(error))) if self.unwritten => {
+                self.breaks_off = Some(error.clone());
+                self.unwritten = false;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             Poll::Ready(Some(Err(error))) => self.finish(Some(BrokenOff::By(error))),
             Poll::Ready(None) => self.finish(None),
-            Poll::Pending => {}
+            Poll::Pending => self.unwritten = false,
         }
         polled
     }
@@ -75,6 +113,9 @@ impl HttpBody for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
+        if let Some(error) = self.breaks_off.take() {
+            return self.finish(Some(BrokenOff::By(&error)));
+        }
         // The HTTP library does not ask a body that says it is at its end for more.
         let broken_off = (!self.body.is_end_stream()).then(BrokenOff::unsaid);
         self.finish(broken_off);

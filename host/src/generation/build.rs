@@ -191,8 +191,9 @@ impl Builder {
         let wanted = config.telemetry.access_log.as_ref();
         if let Some(previous) = previous
             && previous.config.telemetry.access_log.as_ref() == wanted
-            && previous.access_log.as_ref().is_none_or(AccessLog::is_in_place)
         {
+            let followed = previous.access_log.as_ref().map(AccessLog::follow).transpose();
+            followed.map_err(|error| Failure(vec![access_log_fault(config, &error)]))?;
             return Ok(previous.access_log.clone());
         }
         let opened =

@@ -28,7 +28,8 @@ pub(crate) struct Watch {
 struct Connections {
     slots: Vec<Option<Arc<Connection>>>,
     free: Vec<usize>,
-    draining: bool,
+    /// Since when every connection is told to close.
+    draining: Option<Coarse>,
 }
 
 /// The state of one connection, shared by its I/O, its exchanges and the sweep.
@@ -93,7 +94,7 @@ impl Watch {
         let connection = Arc::new(Connection::default());
         connection.begin(Phase::Opening);
         let mut connections = self.connections.lock();
-        if connections.draining {
+        if connections.draining.is_some() {
             connection.order.store(Order::Close as u8, Relaxed);
         }
         let index = connections.free.pop().unwrap_or(connections.slots.len());
@@ -106,8 +107,15 @@ impl Watch {
 
     /// Orders whoever is over time to close.
     pub(crate) fn sweep(&self, limits: &Limits) {
-        for connection in self.connections.lock().slots.iter().flatten() {
-            if let Some(order) = connection.overdue(limits) {
+        let connections = self.connections.lock();
+        let told = connections.draining.is_some_and(|since| since.elapsed() > LAST_WORD);
+        for connection in connections.slots.iter().flatten() {
+            let order = if told && connection.has_nothing_to_do() {
+                Some(Order::Kill)
+            } else {
+                connection.overdue(limits)
+            };
+            if let Some(order) = order {
                 connection.order(order);
             }
         }
@@ -116,7 +124,7 @@ impl Watch {
     /// Every connection, also those to come, closes once it has nothing to do.
     pub(super) fn drain(&self) {
         let mut connections = self.connections.lock();
-        connections.draining = true;
+        connections.draining = Some(Coarse::now());
         for connection in connections.slots.iter().flatten() {
             connection.order(Order::Close);
         }
@@ -224,6 +232,13 @@ impl Connection {
         }
     }
 
+    /// Whether it has been without a request for as long as its client needs to hear that the gateway
+    /// stops.
+    fn has_nothing_to_do(&self) -> bool {
+        let idle = matches!(self.phase(), Phase::Opening | Phase::Idle);
+        idle && self.stalled.load(Relaxed) == 0 && self.waited() > LAST_WORD
+    }
+
     /// Whether its exchange should have ended by its own time-out.
     fn is_beyond_its_exchange(&self) -> bool {
         let until = self.until.load(Relaxed);
@@ -272,6 +287,10 @@ impl Active {
 
 /// For a connection to do as it was told before it is closed all the same.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// For a client to say that it has heard of the connection's end: over HTTP/2 the gateway waits for
+/// that, and one that is gone says nothing.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 impl Clone for Active {
     fn clone(&self) -> Self {

@@ -75,7 +75,7 @@ impl CompiledCache {
             .and_then(|()| fs::rename(&temporary, &path));
         if let Err(error) = written {
             let _ = fs::remove_file(&temporary);
-            tracing::debug!(path = %path.display(), %error, "compiled plugin was not cached");
+            tracing::warn!(path = %path.display(), %error, "a compiled plugin is not kept: each start compiles it");
         }
         let kept = InUse::of(&path);
         self.folder.prune();

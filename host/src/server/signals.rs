@@ -1,4 +1,5 @@
-//! Signals: SIGTERM and SIGINT drain, a second one ends at once, SIGHUP reloads.
+//! Signals: SIGTERM, SIGINT and SIGQUIT drain, a second one ends at once; SIGHUP reloads, and so does
+//! SIGUSR1, with which log rotation tells other servers.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -8,7 +9,9 @@ use crate::reload::Triggers;
 pub(super) struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
+    quit: Option<Signal>,
     hangup: Option<Signal>,
+    user: Option<Signal>,
 }
 
 /// A second signal to stop has come.
@@ -20,17 +23,21 @@ impl Signals {
         Self {
             terminate: listen(SignalKind::terminate()),
             interrupt: listen(SignalKind::interrupt()),
+            quit: listen(SignalKind::quit()),
             hangup: listen(SignalKind::hangup()),
+            user: listen(SignalKind::user_defined1()),
         }
     }
 
-    /// Returns at the first signal to stop; reloads at each SIGHUP.
+    /// Returns at the next signal to stop; reloads at each that asks for that.
     pub(super) async fn until_told_to_stop(&mut self, triggers: &Triggers) {
         loop {
             tokio::select! {
                 () = wait(&mut self.terminate) => return,
                 () = wait(&mut self.interrupt) => return,
+                () = wait(&mut self.quit) => return,
                 () = wait(&mut self.hangup) => triggers.reload("SIGHUP"),
+                () = wait(&mut self.user) => triggers.reload("SIGUSR1"),
             }
         }
     }
@@ -43,16 +50,11 @@ impl Signals {
     pub(super) async fn or_told_again(
         &mut self,
         end: impl Future<Output = ()>,
+        triggers: &Triggers,
     ) -> Result<(), ToldAgain> {
-        let told = async {
-            tokio::select! {
-                () = wait(&mut self.terminate) => {}
-                () = wait(&mut self.interrupt) => {}
-            }
-        };
         tokio::select! {
             () = end => Ok(()),
-            () = told => {
+            () = self.until_told_to_stop(triggers) => {
                 tracing::warn!("told again to stop: closing what is open");
                 Err(ToldAgain)
             }

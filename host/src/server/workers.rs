@@ -34,10 +34,9 @@ pub(super) fn start(
     sockets: Vec<Sockets>,
     gateway: &Arc<Gateway>,
     metrics: &Metrics,
-    workers: usize,
+    (workers, slots): (usize, &Arc<Semaphore>),
     stop: &watch::Receiver<Option<Instant>>,
 ) -> Result<Vec<Worker>, Failed> {
-    let slots = Arc::new(Semaphore::new(config.limits.max_connections));
     let mut shares: Vec<_> = sockets.into_iter().map(|s| (s.address, s.sockets)).collect();
     (1..=workers)
         .map(|number| {
@@ -51,7 +50,8 @@ pub(super) fn start(
                         socket: Some(sockets.pop()?),
                         index,
                         gateway: Arc::clone(gateway),
-                        slots: Arc::clone(&slots),
+                        slots: Arc::clone(slots),
+                        delayed: metrics.connections_delayed.clone(),
                         watch: Arc::clone(&watch),
                         open: metrics.connections.with_label_values(&[&address, protocol]),
                         handshakes: Handshakes::of(metrics, &address),

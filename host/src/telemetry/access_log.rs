@@ -1,18 +1,26 @@
 //! The access log: one JSON line for each exchange, written by a thread of its own.
 
+mod writer;
+
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Write, stdout},
+    io::{self, Write, stdout},
     os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
     thread,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use prometheus::IntCounter;
 use serde::Serialize;
 
+use self::writer::{Message, Writer};
 use crate::config;
 
 /// Lines that may wait for the writer; what comes on top is dropped and counted. An access log
@@ -26,22 +34,31 @@ pub(crate) struct AccessLog {
     sample: f64,
     dropped: IntCounter,
     /// The file; `None`: standard output.
-    file: Option<Opened>,
-}
-
-/// What the writer is told.
-enum Message {
-    Line(Vec<u8>),
-    /// Say so when all that came before is written.
-    Flush(SyncSender<()>),
+    file: Option<Arc<Mutex<Opened>>>,
+    /// The latest lines could not be written.
+    failing: Arc<AtomicBool>,
 }
 
 /// A file by its name, and by what it is.
-#[derive(Clone)]
 struct Opened {
     path: PathBuf,
     device: u64,
     inode: u64,
+}
+
+impl Opened {
+    fn new(path: &Path) -> io::Result<(File, Self)> {
+        let file = append_to(path, true)?;
+        let metadata = file.metadata()?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        Ok((file, Self { path: path.to_owned(), device, inode }))
+    }
+
+    /// Whether its name still is that of the file that is written: what rotates logs moves them away.
+    fn is_in_place(&self) -> bool {
+        let found = fs::metadata(&self.path);
+        found.is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode))
+    }
 }
 
 /// One exchange. The query is left out: it is where tokens and names of people end up.
@@ -75,23 +92,38 @@ impl AccessLog {
         let (out, file): (Box<dyn Write + Send>, _) = match &config.path {
             None => (Box::new(stdout()), None),
             Some(path) => {
-                let file = append_to(path, true)?;
-                let metadata = file.metadata()?;
-                let (device, inode) = (metadata.dev(), metadata.ino());
-                (Box::new(file), Some(Opened { path: path.clone(), device, inode }))
+                let (file, opened) = Opened::new(path)?;
+                (Box::new(file), Some(Arc::new(Mutex::new(opened))))
             }
         };
         let (lines, queue) = sync_channel(QUEUE);
-        thread::Builder::new().name("access-log".into()).spawn(move || write(&queue, out))?;
-        Ok(Self { lines, sample: config.sample, dropped, file })
+        let failing = Arc::<AtomicBool>::default();
+        let writer = Writer::new(out, dropped.clone(), Arc::clone(&failing));
+        thread::Builder::new().name("access-log".into()).spawn(move || writer.run(&queue))?;
+        Ok(Self { lines, sample: config.sample, dropped, file, failing })
     }
 
-    /// Whether its name still is that of the file that is written: what rotates logs moves them away.
-    pub(crate) fn is_in_place(&self) -> bool {
-        self.file.as_ref().is_none_or(|file| {
-            let found = fs::metadata(&file.path);
-            found.is_ok_and(|found| (found.dev(), found.ino()) == (file.device, file.inode))
-        })
+    /// Opens the file anew where it has been moved away: what rotates logs does that.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened for appending, or its writer is stuck; lines go on to where they went.
+    pub(crate) fn follow(&self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut opened = file.lock();
+        if opened.is_in_place() {
+            return Ok(());
+        }
+        let (file, next) = Opened::new(&opened.path)?;
+        let stuck = |_| io::Error::other("what is to be written before it is stuck");
+        self.lines.try_send(Message::File(file)).map_err(stuck)?;
+        *opened = next;
+        Ok(())
+    }
+
+    /// Whether the latest lines could not be written.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Relaxed)
     }
 
     /// Whether the file could be opened; none is made.
@@ -149,26 +181,4 @@ fn append_to(path: &Path, is_made: bool) -> io::Result<File> {
     let opened = OpenOptions::new().create(is_made).append(true).open(path);
     drop(reader);
     opened
-}
-
-/// Writes until every sender is gone; flushes whenever nothing waits.
-fn write(queue: &Receiver<Message>, out: Box<dyn Write + Send>) {
-    let mut out = BufWriter::new(out);
-    while let Ok(first) = queue.recv() {
-        let mut waiting = Vec::new();
-        let mut written = Ok(());
-        for message in std::iter::once(first).chain(queue.try_iter()) {
-            match message {
-                Message::Line(line) => written = written.and_then(|()| out.write_all(&line)),
-                Message::Flush(done) => waiting.push(done),
-            }
-        }
-        if let Err(error) = written.and_then(|()| out.flush()) {
-            tracing::warn!(%error, "the access log cannot be written");
-        }
-        for done in waiting {
-            // An error means that who waited has given up.
-            let _ = done.try_send(());
-        }
-    }
 }

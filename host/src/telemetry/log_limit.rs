@@ -19,6 +19,10 @@ pub(crate) const MAX_FAILURES: u32 = 10;
 pub(crate) struct LogWindow(AtomicU64);
 
 impl LogWindow {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     /// Whether there may be another line in this second, of `most`; takes it if so.
     pub(crate) fn take_now(&self, most: u32) -> bool {
         self.take(Coarse::now().as_millis() / 1000, most)

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use http::{Method, StatusCode};
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, process_collector::ProcessCollector,
 };
 
 use super::series::PluginSeries;
@@ -47,10 +47,11 @@ pub(crate) struct Metrics {
     pub(crate) generation: IntGauge,
     pub(crate) upstream_endpoints: IntGaugeVec,
     pub(crate) upstream_waiting: IntGaugeVec,
+    pub(crate) upstream_failures: IntCounterVec,
     pub(crate) connections: IntGaugeVec,
+    pub(crate) connections_delayed: IntCounter,
     pub(crate) handshakes: IntCounterVec,
     pub(crate) access_log_dropped: IntCounter,
-    pub(crate) start_time: Gauge,
 }
 
 impl Metrics {
@@ -200,11 +201,24 @@ impl Metrics {
                 "Requests that wait for room on HTTP/2 connections to an upstream.",
                 &["upstream"],
             )?,
+            upstream_failures: counters(
+                r,
+                "tollgate_upstream_failures_total",
+                "Attempts at a request to an upstream that failed, also where another made it good.",
+                &["upstream", "reason"],
+            )?,
             connections: gauges(
                 r,
                 "tollgate_connections",
                 "Open client connections.",
                 &["listener", "protocol"],
+            )?,
+            connections_delayed: register(
+                r,
+                IntCounter::new(
+                    "tollgate_connections_delayed_total",
+                    "Client connections that waited for another to close: all that may be open were.",
+                )?,
             )?,
             handshakes: counters(
                 r,
@@ -216,15 +230,15 @@ impl Metrics {
                 r,
                 IntCounter::new(
                     "tollgate_access_log_dropped_total",
-                    "Access-log lines dropped because the log could not keep up.",
+                    "Access-log lines lost: the log could not keep up, or could not be written.",
                 )?,
-            )?,
-            start_time: register(
-                r,
-                Gauge::new("process_start_time_seconds", "Start of the process since the epoch.")?,
             )?,
             registry: r.clone(),
         };
+        // Memory, descriptors, threads and CPU time of the process.
+        r.register(Box::new(ProcessCollector::for_self()))?;
+        let build = gauges(r, "tollgate_build_info", "1, of this version.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         for result in ["success", "failure"] {
             metrics.reloads.with_label_values(&[result]);
         }

@@ -74,6 +74,9 @@ pub(super) fn failure(address: SocketAddr, source: hyper::Error) -> UpstreamErro
     if is_refusal(&source) {
         return UpstreamError::Refused { address, source };
     }
+    if source.is_parse_too_large() {
+        return UpstreamError::HeadTooLarge { address };
+    }
     // Parse errors and user errors (a body that failed) are not the connection's end.
     if source.is_incomplete_message()
         || source.is_canceled()

@@ -29,6 +29,9 @@ use crate::{body::Body, config::Protocol};
 /// Largest response head, in bytes.
 pub(super) const MAX_RESPONSE_HEAD: usize = 256 * 1024;
 
+/// Most field lines of a response head. Over HTTP/1.1 it is the library's own bound.
+pub(super) const MAX_RESPONSE_FIELDS: usize = 100;
+
 /// For how long nothing may come on an HTTP/2 connection with exchanges before it is asked whether
 /// it is still there, and how long it may take to answer. Nothing else tells a connection that a
 /// middlebox has forgotten from a slow one.
@@ -146,15 +149,20 @@ impl Upstream {
         let left = deadline.map_or(Duration::MAX, |deadline| deadline - Instant::now());
         let limit = self.config.connect_timeout.min(left);
         let address = target.address;
-        let connected = timeout(limit, self.open(target)).await.unwrap_or_else(|_| {
-            let reason = format!("no answer within {limit:?}");
-            Err(io::Error::new(io::ErrorKind::TimedOut, reason))
-        });
+        let mut is_open = false;
+        let connected =
+            timeout(limit, self.open(target, &mut is_open)).await.unwrap_or_else(|_| {
+                let what = if is_open { "TLS handshake" } else { "answer" };
+                let reason = format!("no {what} within {limit:?}");
+                Err(io::Error::new(io::ErrorKind::TimedOut, reason))
+            });
         connected.map_err(|source| UpstreamError::Unreachable { address, source })
     }
 
-    async fn open(&self, target: &Arc<Target>) -> io::Result<Connection> {
+    /// `is_open`: there is a connection, on which the endpoint has to do its part now.
+    async fn open(&self, target: &Arc<Target>, is_open: &mut bool) -> io::Result<Connection> {
         let stream = TcpStream::connect(target.address).await?;
+        *is_open = self.tls.is_some();
         stream.set_nodelay(true)?;
         let upload = LastUpload::default();
         let stream = CutStream::new(stream, upload.clone());
@@ -162,7 +170,10 @@ impl Upstream {
             let http2 = self.config.protocol == Protocol::Http2;
             return self.handshake((stream, upload), http2, target).await;
         };
-        let stream = tls.connect(stream, &target.host).await?;
+        let failed = |error: io::Error| {
+            io::Error::new(error.kind(), format!("the TLS handshake failed: {error}"))
+        };
+        let stream = tls.connect(stream, &target.host).await.map_err(failed)?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if self.config.protocol == Protocol::Http2 && !http2 {
             return Err(io::Error::other("the endpoint does not speak HTTP/2 (ALPN)"));

@@ -62,6 +62,8 @@ pub(crate) enum Lease {
     Shared {
         /// Keeps the stream among those that are counted.
         _place: Arc<Place>,
+        /// As [`Exclusive::upload`].
+        upload: Option<Arc<Progress>>,
     },
 }
 
@@ -181,6 +183,14 @@ impl Lease {
             Self::Exclusive(connection) => connection.give_back(),
             Self::Shared { .. } => {}
         }
+    }
+
+    /// Whether a piece of the request's body has come within `limit`: the upstream may be reading that
+    /// before it says more.
+    pub(crate) fn is_uploading(&self, limit: Duration) -> bool {
+        let (Self::Exclusive(Exclusive { upload, .. }) | Self::Shared { upload, .. }) = self;
+        let upload = upload.as_ref().filter(|upload| upload.since_end().is_none());
+        upload.is_some_and(|upload| upload.since_last() < limit)
     }
 
     /// The connection has become a raw one, whose ends are held by a tunnel.

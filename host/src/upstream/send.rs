@@ -4,9 +4,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use http::{
-    Request, Response, StatusCode, Version,
+    HeaderValue, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
+use http_body::Body as _;
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::time::{sleep_until, timeout_at};
 
@@ -14,7 +15,7 @@ use super::{
     Upstream, UpstreamError,
     again::{Again, Origin, failure},
     authority,
-    connect::MAX_RESPONSE_HEAD,
+    connect::{MAX_RESPONSE_FIELDS, MAX_RESPONSE_HEAD},
     pool::{Connection, Exclusive, Http1, Lease, Target},
     refusals::Refusals,
     shared::Http2,
@@ -86,15 +87,17 @@ impl Upstream {
         let mut refused = Refusals::default();
         let mut after = None;
         loop {
-            let target = self.pick(refused.addresses()).ok_or(UpstreamError::Unresolved)?;
+            let Some(target) = self.pick(refused.addresses()) else {
+                return Err(self.counted(UpstreamError::Unresolved));
+            };
             let (connection, reused) = match target.take(after) {
                 Some(connection) => (connection, true),
                 // Boxed: it is large, and most requests need none.
                 None => match Box::pin(self.obtain(&target, patience.deadline, after)).await {
                     Ok(obtained) => obtained,
-                    Err(error @ UpstreamError::Full { .. }) => return Err(error),
+                    Err(error @ UpstreamError::Full { .. }) => return Err(self.counted(error)),
                     Err(error) => {
-                        refused.add(self, target.address, error)?;
+                        refused.add(self, target.address, self.counted(error))?;
                         continue;
                     }
                 },
@@ -103,6 +106,9 @@ impl Upstream {
             let first = after.is_none();
             let again = first.then(|| Again::of(&request, &connection, reused, &origin)).flatten();
             let sent = self.send_on(connection, request, &target, &patience).await;
+            if let Err(Failed::Unsent(_, error) | Failed::Sent(error)) = &sent {
+                self.count_failure(error);
+            }
             request = match (sent, again) {
                 (Ok(answer), _) => return self.checked(answer, &target, started),
                 (Err(Failed::Unsent(request, _)), _) if first && reused => request,
@@ -115,16 +121,22 @@ impl Upstream {
         }
     }
 
+    fn counted(&self, error: UpstreamError) -> UpstreamError {
+        self.count_failure(&error);
+        error
+    }
+
     /// An answer that can be passed on; counts it.
     fn checked(
         &self,
-        answer: Answer,
+        mut answer: Answer,
         target: &Target,
         started: Instant,
     ) -> Result<Answer, UpstreamError> {
         if forwarding::check_framing(answer.response.headers()).is_err() {
-            return Err(UpstreamError::TransferCoding { address: target.address });
+            return Err(self.counted(UpstreamError::TransferCoding { address: target.address }));
         }
+        forwarding::settle_length(answer.response.headers_mut());
         self.observe(answer.response.status(), started.elapsed());
         Ok(answer)
     }
@@ -157,6 +169,7 @@ impl Upstream {
         *request.version_mut() = Version::HTTP_11;
         authority::for_http1(&mut request);
         forwarding::bind_te(request.headers_mut());
+        frame(&mut request);
         connection.uploads(patience.progress.as_ref());
         let sending = connection.sender.try_send_request(*request);
         let response = self.head(sending, |body| body, target.address, patience).await?;
@@ -190,7 +203,10 @@ impl Upstream {
         {
             target.distrust(place.streams());
         }
-        Ok(Answer { response: sent?, lease: Lease::Shared { _place: place } })
+        Ok(Answer {
+            response: sent?,
+            lease: Lease::Shared { _place: place, upload: patience.progress.clone() },
+        })
     }
 
     /// The response head, or why there is none.
@@ -257,17 +273,25 @@ impl Upstream {
     }
 }
 
+/// The HTTP library takes a `GET` of unknown length for one without a body.
+fn frame(request: &mut Request<Body>) {
+    let body = request.body();
+    let is_unknown = !body.is_end_stream() && body.size_hint().exact().is_none();
+    if is_unknown && !request.headers().contains_key(CONTENT_LENGTH) {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
 /// The HTTP library has such a bound for what it buffers, and reads more at a time.
 fn bounded(
     response: Response<Incoming>,
     address: SocketAddr,
 ) -> Result<Response<Incoming>, Failed> {
+    let headers = response.headers();
     // With a colon, a space and the line's end.
-    let lines =
-        response.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-    let limit = MAX_RESPONSE_HEAD;
-    if lines.sum::<usize>() > limit {
-        return Err(Failed::Sent(UpstreamError::HeadTooLarge { address, limit }));
+    let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    if headers.len() > MAX_RESPONSE_FIELDS || lines.sum::<usize>() > MAX_RESPONSE_HEAD {
+        return Err(Failed::Sent(UpstreamError::HeadTooLarge { address }));
     }
     Ok(response)
 }

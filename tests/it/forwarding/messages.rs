@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tollgate_tests::{
     Gateway, Recorder, Upstream,
-    client::{Body, full, request},
+    client::{Body, full, request, request_with},
     raw::status,
     recorder::Act,
 };
@@ -242,5 +242,53 @@ async fn a_response_of_http_1_0_is_one_of_http_1_1_to_the_client() {
         gateway.raw_exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with("old"), "{reply}");
     assert!(reply.contains("via: 1.0 tollgate"), "{reply}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_body_of_a_get_of_unknown_length_goes_on() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "").await;
+    let asked = "GET /search HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nquery\r\n0\r\n\r\n";
+    let mut client = gateway.raw().await;
+    client.send(asked).await;
+    assert_eq!(status(&client.response().await), 200);
+    upstream.receives("5\r\nquery\r\n0\r\n\r\n").await;
+    assert!(upstream.all().contains("transfer-encoding: chunked"), "{}", upstream.all());
+
+    let mut http2 = gateway.connect_http2().await;
+    let body =
+        StreamBody::new(stream::iter([Ok(Frame::data(Bytes::from_static(b"more")))])).boxed();
+    assert_eq!(http2.send(request_with("GET", "/search", &[], body)).await.status, 200);
+    upstream.receives("4\r\nmore\r\n0\r\n\r\n").await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_length_that_is_said_twice_in_one_line_is_said_once() {
+    const TWICE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok";
+    let upstream = Recorder::scripted(&[&[Act::Head, Act::Send(TWICE)]]).await;
+    let gateway = before(&upstream, "").await;
+    let reply = gateway.get("/", &[]).await;
+    assert_eq!((reply.header("content-length").as_str(), reply.text().as_str()), ("2", "ok"));
+    let reply = gateway.connect_http2().await.send(request("GET", "/", &[], "")).await;
+    assert_eq!(reply.text(), "ok");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_with_its_head_does_so_after_the_head() {
+    const BROKEN: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-a: b\r\n\r\nZZ\r\n";
+    let upstream = Recorder::scripted(&[&[Act::Head, Act::Send(BROKEN)]]).await;
+    let gateway = before(&upstream, "").await;
+    let reply = gateway.raw_exchange("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(status(&reply) == 200 && reply.contains("x-a: b"), "{reply}");
+    let mut http2 = gateway.connect_http2().await;
+    let response = http2.begin(request("GET", "/", &[], "")).await;
+    assert_eq!(
+        (response.status().as_u16(), response.headers()["x-a"].as_bytes()),
+        (200, &b"b"[..])
+    );
+    assert!(response.into_body().collect().await.is_err());
     gateway.stop().await;
 }

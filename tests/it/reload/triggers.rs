@@ -226,3 +226,40 @@ async fn an_access_log_that_was_moved_away_is_opened_anew() {
     assert_eq!(lines(&rotated).lines().count(), 1);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn it_is_opened_anew_where_the_configuration_is_faulty_too() {
+    let config = format!("telemetry: {{ access_log: {{ path: access.log }} }}\n{}", respond("one"));
+    let gateway = Gateway::start(&config).await;
+    let log = gateway.folder().join("access.log");
+    std::fs::rename(&log, gateway.folder().join("access.log.1")).unwrap();
+    gateway.write_config("nonsense: true\n");
+    gateway.signal(libc::SIGHUP);
+    wait::until("a new log", async || log.exists().then_some(())).await;
+    gateway.get("/", &[]).await;
+    wait::until("a line", async || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        (text.lines().count() == 1).then_some(())
+    })
+    .await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn lines_that_cannot_be_written_are_counted_and_told() {
+    let config = format!("telemetry: {{ access_log: {{ path: /dev/full }} }}\n{}", respond("one"));
+    let gateway = Gateway::start(&config).await;
+    for _ in 0..20 {
+        gateway.get("/", &[]).await;
+    }
+    wait::until("all are counted", async || {
+        (gateway.metric("tollgate_access_log_dropped_total", &[]).await > 19.5).then_some(())
+    })
+    .await;
+    let ready = gateway.admin("/readyz").await;
+    assert_eq!(ready.status, 200);
+    assert!(ready.text().contains("the access log cannot be written"), "{}", ready.text());
+    let told = gateway.log().lines().filter(|line| line.contains("cannot be written")).count();
+    assert!((1..20).contains(&told), "{}", gateway.log());
+    gateway.stop().await;
+}

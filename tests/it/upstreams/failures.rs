@@ -29,6 +29,8 @@ async fn an_endpoint_that_refuses_is_passed_over() {
         let reply = gateway.send(request(method, "/", &[], "")).await;
         assert_eq!((reply.status, reply.text().as_str()), (200, "here"), "{method}");
     }
+    let of_nobody = [("upstream", "u"), ("reason", "unreachable")];
+    assert!(gateway.metric("tollgate_upstream_failures_total", &of_nobody).await > 4.5);
     gateway.stop().await;
 }
 

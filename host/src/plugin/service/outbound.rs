@@ -181,9 +181,7 @@ fn told(error: &UpstreamError) -> Error {
         UpstreamError::TimedOut { .. } => Error::HttpResponseTimeout,
         UpstreamError::Stalled { .. } => Error::ConnectionWriteTimeout,
         UpstreamError::Refused { .. } | UpstreamError::Closed { .. } => Error::ConnectionTerminated,
-        UpstreamError::HeadTooLarge { limit, .. } => {
-            Error::HttpResponseHeaderSectionSize(u32::try_from(*limit).ok())
-        }
+        UpstreamError::HeadTooLarge { .. } => Error::HttpResponseHeaderSectionSize(None),
         UpstreamError::Protocol { .. } => Error::HttpProtocolError,
         UpstreamError::TransferCoding { .. } => Error::HttpResponseTransferCoding(None),
         UpstreamError::UnaskedUpgrade => Error::HttpUpgradeFailed,
