@@ -54,7 +54,10 @@ fn below(folder: &Path, name: &str) -> PathBuf {
 /// Why there is no project, or no component of it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("`{0}` is not a name for a plugin: small letters, digits and `-`, a letter first")]
+    #[error(
+        "`{0}` is not a name for a plugin: at most 64 small letters, digits and single `-`, \
+         a letter first, none of them last"
+    )]
     Name(String),
     #[error("`{0}` is there already")]
     There(PathBuf),

@@ -75,7 +75,12 @@ impl fmt::Display for Refused {
         match &self.reason {
             Reason::Invalid(why) => write!(f, "`{what}` cannot be set: {why}"),
             Reason::Reserved => write!(f, "`{what}` belongs to the gateway"),
-            Reason::NotGranted => write!(f, "`{what}` is not granted to this plugin"),
+            Reason::NotGranted => {
+                write!(
+                    f,
+                    "`{what}` is not granted to this plugin: that is for the `grants` of its use"
+                )
+            }
             Reason::Unknown => write!(f, "no upstream is called `{what}`"),
         }
     }

@@ -46,7 +46,7 @@ impl Plugin for Declared {
 #[test]
 fn bodies_that_the_plugin_does_not_say_it_needs_are_refused() {
     let exchange = Gateway::<Undeclared>::new("{}").request(Sent::post("/", "ab"));
-    let refusal = "`the body` is not granted to this plugin";
+    let refusal = "`the body` is not granted to this plugin: that is for the `grants` of its use";
     assert_eq!(exchange.request.attribute("refused").as_deref(), Some(refusal));
     assert_eq!(exchange.request.body().expect("a body"), b"ab");
     let refused = exchange.try_response(Response::new(200)).err().expect("a failure");

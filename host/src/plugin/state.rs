@@ -171,7 +171,7 @@ impl State {
                 self.responses.push(None);
                 self.responses.len() - 1
             }
-            None => return Err(Misuse("too many responses are held at a time")),
+            None => return Err(Misuse("more than 64 responses are held at a time")),
         };
         self.responses[free] = Some(self.held.keep(response)?);
         let rep = u32::try_from(free + 1).expect("at most MAX_RESPONSES");

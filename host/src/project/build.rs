@@ -132,11 +132,14 @@ fn install_requirements(folder: &Path) -> Result<(), Error> {
 fn only_component(folder: &Path) -> Result<PathBuf, Error> {
     let output = super::below(folder, OUTPUT);
     let mut components = disk::components(&output);
-    match (components.pop(), components.is_empty()) {
-        (Some(component), true) => Ok(component),
-        (Some(_), false) => {
-            Err(Error::NoComponent(format!("`{}` has several components", output.display())))
+    match components.as_slice() {
+        [component] => Ok(component.clone()),
+        [_, ..] => {
+            components.sort();
+            let names = components.iter().map(|component| component.display().to_string());
+            let names = names.collect::<Vec<_>>().join(", ");
+            Err(Error::NoComponent(format!("there are several, of which one has to go: {names}")))
         }
-        (None, _) => Err(Error::NoComponent(format!("`{}` has no component", output.display()))),
+        [] => Err(Error::NoComponent(format!("`{}` has no component", output.display()))),
     }
 }

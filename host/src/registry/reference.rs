@@ -24,6 +24,8 @@ pub enum BadReference {
     NoRegistry,
     #[error("must end with a tag or a digest: `NAME:TAG` or `NAME@sha256:..`")]
     NoVersion,
+    #[error("must be in small letters after the registry")]
+    Capital,
     #[error("a digest is `sha256:` and 64 hexadecimal digits in lower case")]
     BadDigest,
 }
@@ -81,6 +83,10 @@ impl FromStr for Reference {
         if let Some((_, digest)) = name.split_once('@') {
             digest.parse::<Digest>().map_err(|_| BadReference::BadDigest)?;
         }
+        let path = name.split([':', '@']).next().unwrap_or_default();
+        if path.contains(|letter: char| letter.is_ascii_uppercase()) {
+            return Err(BadReference::Capital);
+        }
         text.parse().map(Self).map_err(|_| BadReference::Malformed)
     }
 }
@@ -120,7 +126,7 @@ mod tests {
         check("oci://library/jwt:1", Err(BadReference::NoRegistry));
         check("oci://ghcr.io/a/jwt", Err(BadReference::NoVersion));
         check("oci://ghcr.io/a/jwt@sha256:00", Err(BadReference::BadDigest));
-        check("oci://ghcr.io/A/jwt:1", Err(BadReference::Malformed));
+        check("oci://ghcr.io/A/jwt:1", Err(BadReference::Capital));
         check("oci://ghcr.io/a/../b:1", Err(BadReference::Malformed));
         check("oci://user:secret@ghcr.io/a:1", Err(BadReference::Malformed));
     }

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::{Duration, Instant},
 };
 
 use http_body_util::BodyExt;
@@ -13,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
 };
-use tollgate_tests::{raw::status, wait};
+use tollgate_tests::{Gateway, raw::status, wait};
 
 use super::{before, pieces};
 
@@ -146,5 +147,36 @@ async fn an_http2_upload_that_is_answered_early_is_read_to_its_end() {
     let is_taken = async || (taken.load(SeqCst) == 200 * 64 * 1024).then_some(());
     wait::until("the whole upload", is_taken).await;
     drop(connection);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_goes_on_keeps_the_response_that_has_begun() {
+    let idle = Duration::from_millis(200);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = Gateway::start(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{}"], timeouts: {{ idle: {idle:?} }} }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+        "#,
+        listener.local_addr().unwrap()
+    ))
+    .await;
+    let mut client = gateway.raw().await;
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n").await;
+    let (mut upstream, _) = upload(&listener, b"x\r\n").await;
+    upstream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n").await.unwrap();
+    assert_eq!(status(&client.head().await), 200);
+    let begun = Instant::now();
+    let mut received = Vec::new();
+    // The upstream says nothing for longer than it may, and takes piece after piece.
+    while begun.elapsed() < 3 * idle {
+        client.send("1\r\ny\r\n").await;
+        let read = wait::within("the piece", upstream.read_buf(&mut received)).await;
+        assert_ne!(read.unwrap(), 0, "it was cut off after {:?}", begun.elapsed());
+    }
+    client.send("0\r\n\r\n").await;
+    upstream.write_all(b"done").await.unwrap();
+    assert_eq!(client.exactly(4).await, b"done");
     gateway.stop().await;
 }

@@ -85,6 +85,10 @@ async fn the_access_log_tells_which_plugin_answered_or_failed() {
             match: { path: /broken }
             plugins: [{ component: faulty, config: { hook: request, fault: fail } }]
             respond: {}
+          - name: late
+            match: { path: /late }
+            plugins: [{ component: faulty, config: { hook: response, fault: fail } }]
+            respond: {}
           - { name: open, match: { path: /open }, respond: {} }
         "#,
     )
@@ -95,6 +99,7 @@ async fn the_access_log_tells_which_plugin_answered_or_failed() {
     let expected = [
         ("/closed", serde_json::json!("closed")),
         ("/broken", serde_json::json!("faulty")),
+        ("/late", serde_json::json!("faulty")),
         ("/open", serde_json::Value::Null),
     ];
     for (path, plugin) in expected {

@@ -44,7 +44,10 @@ impl Arguments {
         let fetched =
             reference.map(|r| registry::fetch(&r, registry, cache.clone())).transpose()?;
         let artifact = fetched.as_ref().map(|(_, Fetched { artifact, .. })| artifact.to_string());
-        let file = PipedFile::component(file)?;
+        let file = match fetched {
+            Some(_) => PipedFile::fetched(file),
+            None => PipedFile::component(file)?,
+        };
         let config = config.map(PipedFile::config).transpose()?;
         let fetched = fetched.as_ref().map(|(_, fetched)| &*fetched.file);
         let path = fetched.unwrap_or(file.path());

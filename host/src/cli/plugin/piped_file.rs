@@ -7,7 +7,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{cli::piped::Piped, disk::MAX_TEXT, registry::MAX_COMPONENT};
+use crate::{
+    cli::piped::Piped,
+    disk::MAX_TEXT,
+    registry::{MAX_COMPONENT, Reference},
+};
 
 /// What came through a pipe, in a file for as long as this lives.
 struct Kept {
@@ -29,7 +33,13 @@ impl PipedFile {
     /// The pipe cannot be read, has more in it than a component may have, or there is no place to put
     /// it.
     pub(super) fn component(given: PathBuf) -> Result<Self, String> {
+        check_file(&given)?;
         Self::open(given, MAX_COMPONENT, "piped.wasm")
+    }
+
+    /// What is read from a registry and not from here.
+    pub(super) fn fetched(given: PathBuf) -> Self {
+        Self { given, kept: None }
     }
 
     /// The same of a plugin's configuration.
@@ -54,6 +64,23 @@ impl PipedFile {
             None => message,
         }
     }
+}
+
+/// Tells what to do with a reference to a registry where a file belongs.
+///
+/// # Errors
+///
+/// It is one, and no file.
+pub(super) fn check_file(given: &Path) -> Result<(), String> {
+    let text = given.to_string_lossy();
+    let Ok(reference) = text.parse::<Reference>() else { return Ok(()) };
+    if given.exists() {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}`: there is no such file; if it is in a registry, `tollgate plugin pull {reference}` fetches \
+         it, and `inspect` reads `{reference}` itself"
+    ))
 }
 
 /// A message about `files`, by the names that they were given by.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CacheArgument, Outcome, print};
+use super::{CacheArgument, Outcome, piped_file, print};
 use crate::cases::{self, Options};
 
 #[derive(clap::Args)]
@@ -31,6 +31,7 @@ impl Arguments {
         let (Some(component), Some(cases)) = (self.file, self.cases) else {
             return print(&format!("{:#}\n", cases::schema()));
         };
+        piped_file::check_file(&component)?;
         let suite = cases.display().to_string();
         let options = Options { component, cases, filter: self.filter, cache: self.cache.folder() };
         let outcomes = cases::test(&options, tell)?;
