@@ -18,7 +18,8 @@ pub(super) fn connections(limits: &Limits) -> usize {
             return wanted;
         }
     };
-    let possible = (available.saturating_sub(OTHERS) / 2).max(1);
+    // Of a few, half.
+    let possible = ((available - OTHERS.min(available / 2)) / 2).max(1);
     let possible = usize::try_from(possible).unwrap_or(usize::MAX);
     if possible < wanted {
         tracing::warn!(

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use http::{Method, StatusCode};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder, process_collector::ProcessCollector,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use super::series::PluginSeries;
@@ -235,8 +235,9 @@ impl Metrics {
             )?,
             registry: r.clone(),
         };
-        // Memory, descriptors, threads and CPU time of the process.
-        r.register(Box::new(ProcessCollector::for_self()))?;
+        // Memory, descriptors, threads and CPU time of the process; the library knows them on Linux.
+        #[cfg(target_os = "linux")]
+        r.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let build = gauges(r, "tollgate_build_info", "1, of this version.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         for result in ["success", "failure"] {
