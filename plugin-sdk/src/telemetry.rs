@@ -1,4 +1,4 @@
-//! Log lines and metrics; the gateway adds the use and the request's id.
+//! Log lines and metrics; the gateway adds use, route and request id.
 
 use crate::sys;
 

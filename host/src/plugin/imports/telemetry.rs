@@ -17,24 +17,26 @@ impl Host for State {
         }
         message.truncate(message.floor_char_boundary(MAX_LINE));
         let plugin = self.settings.name.as_str();
-        let request_id = self.exchange().map(|exchange| exchange.id()).unwrap_or_default();
+        let exchange = self.exchange().ok();
+        let request_id = exchange.map(|exchange| exchange.id()).unwrap_or_default();
+        let route = exchange.map(|exchange| exchange.route_name()).unwrap_or_default();
         // None at all rather than an empty one at the end of every line.
         let fields = (!fields.is_empty()).then(|| tracing::field::display(Fields(&fields)));
         match level {
             Level::Error => {
-                tracing::error!(target: "plugin", plugin, request_id, fields, "{message}")
+                tracing::error!(target: "plugin", plugin, request_id, route, fields, "{message}")
             }
             Level::Warn => {
-                tracing::warn!(target: "plugin", plugin, request_id, fields, "{message}")
+                tracing::warn!(target: "plugin", plugin, request_id, route, fields, "{message}")
             }
             Level::Info => {
-                tracing::info!(target: "plugin", plugin, request_id, fields, "{message}")
+                tracing::info!(target: "plugin", plugin, request_id, route, fields, "{message}")
             }
             Level::Debug => {
-                tracing::debug!(target: "plugin", plugin, request_id, fields, "{message}")
+                tracing::debug!(target: "plugin", plugin, request_id, route, fields, "{message}")
             }
             Level::Trace => {
-                tracing::trace!(target: "plugin", plugin, request_id, fields, "{message}")
+                tracing::trace!(target: "plugin", plugin, request_id, route, fields, "{message}")
             }
         }
         Ok(())
