@@ -196,6 +196,66 @@ async fn an_optional_client_certificate_may_be_missing_but_not_wrong() {
     gateway.stop().await;
 }
 
+/// One listener that asks for no certificate, and one that does as `second` says.
+fn two_listeners(second: &str) -> String {
+    let pair = "certificates: [{ certificate: a.pem, key: a.key }]";
+    format!(
+        r#"
+        listeners:
+          - {{ address: "127.0.0.1:0", tls: {{ {pair} }} }}
+          - {{ address: "127.0.0.1:0", tls: {{ {pair}, client_ca: clients.pem, client_auth: {second} }} }}
+        routes: [{{ name: all, match: {{ path: "/" }}, respond: {{ body: here }} }}]
+        "#
+    )
+}
+
+/// Whether a request is answered; gives too whether the session was one from before.
+async fn is_let_in(client: &tls::Client, address: std::net::SocketAddr) -> (bool, bool) {
+    let Ok(stream) = client.connect(address).await else { return (false, false) };
+    let is_resumed = tls::is_resumed(&stream);
+    let reply = Connection::http1(stream).await.try_send(request("GET", "/", &[], "")).await;
+    (reply.is_ok_and(|reply| reply.text() == "here"), is_resumed)
+}
+
+#[tokio::test]
+async fn a_session_opens_no_listener_that_would_ask_for_a_certificate() {
+    let (authority, clients) = (Authority::default(), Authority::default());
+    let certificate = authority.server(&["gateway.test"]);
+    let gateway = Setup::new(&two_listeners("required"))
+        .file("a.pem", &certificate.pem)
+        .file("a.key", &certificate.key)
+        .file("clients.pem", clients.pem())
+        .start()
+        .await;
+    let dial = || Dial::new(&authority, "gateway.test");
+    for dial in [dial().only_1_2(), dial().only_1_3()] {
+        let client = dial.client();
+        assert_eq!(is_let_in(&client, gateway.listener(0)).await, (true, false));
+        assert_eq!(is_let_in(&client, gateway.listener(0)).await, (true, true));
+        assert!(!is_let_in(&client, gateway.listener(1)).await.0);
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_configuration_that_asked_for_certificates() {
+    let (authority, clients) = (Authority::default(), Authority::default());
+    let certificate = authority.server(&["gateway.test"]);
+    let gateway = Setup::new(&two_listeners("optional"))
+        .file("a.pem", &certificate.pem)
+        .file("a.key", &certificate.key)
+        .file("clients.pem", clients.pem())
+        .start()
+        .await;
+    let client = Dial::new(&authority, "gateway.test").client();
+    assert_eq!(is_let_in(&client, gateway.listener(1)).await, (true, false));
+    assert_eq!(is_let_in(&client, gateway.listener(1)).await, (true, true));
+    gateway.write_config(&two_listeners("required"));
+    gateway.reload_well().await;
+    assert!(!is_let_in(&client, gateway.listener(1)).await.0);
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn bytes_that_are_not_tls_end_their_own_connection_only() {
     let authority = Authority::default();

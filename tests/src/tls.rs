@@ -7,7 +7,8 @@ use tokio_rustls::{
     TlsAcceptor, TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
+        ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig,
+        SupportedProtocolVersion,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
         version::{TLS12, TLS13},
     },
@@ -58,6 +59,12 @@ impl<'a> Dial<'a> {
     ///
     /// The handshake failed. With TLS 1.3 a server refuses a client's certificate only after it.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        self.client().connect(address).await
+    }
+
+    /// A client whose connections resume each other's sessions.
+    #[must_use]
+    pub fn client(&self) -> Client {
         let mut roots = RootCertStore::empty();
         roots.add(chain(&self.authority.pem()).remove(0)).unwrap();
         let builder = ClientConfig::builder_with_protocol_versions(self.versions)
@@ -67,9 +74,8 @@ impl<'a> Dial<'a> {
             Some(own) => builder.with_client_auth_cert(chain(&own.pem), key(&own.key)).unwrap(),
         };
         config.alpn_protocols = self.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let stream = TcpStream::connect(address).await?;
         let name = ServerName::try_from(self.name.to_owned()).expect("a name");
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+        Client { config: Arc::new(config), name }
     }
 
     /// Connects and speaks HTTP/1.1.
@@ -81,6 +87,30 @@ impl<'a> Dial<'a> {
     pub async fn http2(&self, address: SocketAddr) -> Connection {
         Connection::http2(self.connect(address).await.expect("a handshake")).await
     }
+}
+
+/// A client with the sessions that it has had.
+pub struct Client {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+impl Client {
+    /// Connects, with a session from before where there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dial::connect`].
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(address).await?;
+        TlsConnector::from(Arc::clone(&self.config)).connect(self.name.clone(), stream).await
+    }
+}
+
+/// Whether a connection goes on with a session from before.
+#[must_use]
+pub fn is_resumed(stream: &TlsStream<TcpStream>) -> bool {
+    stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
 }
 
 /// The version that a connection speaks.

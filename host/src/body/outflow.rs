@@ -18,13 +18,15 @@ pub(crate) struct Outflow {
     outlet: Arc<Outlet>,
     /// What comes once all has gone; `None` while the body goes on.
     rest: Option<Option<HeaderMap>>,
+    /// Why it breaks off, once all that came before has gone: a reset takes with it what has not.
+    broken: Option<BodyError>,
 }
 
 type Polled = Poll<Option<Result<Frame<Piece>, BodyError>>>;
 
 impl Outflow {
     pub(crate) fn new(outlet: Arc<Outlet>) -> Self {
-        Self { outlet, rest: None }
+        Self { outlet, rest: None, broken: None }
     }
 
     pub(crate) fn poll<B>(&mut self, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Polled
@@ -34,9 +36,19 @@ impl Outflow {
         if self.rest.is_some() {
             return self.poll_rest(cx);
         }
+        if self.broken.is_some() {
+            return self.poll_broken(cx);
+        }
         let polled = body.as_mut().poll_frame(cx);
         self.outlet.wait_for_body(polled.is_pending());
-        let trailers = match ready!(polled).transpose()?.map(Frame::into_data) {
+        let frame = match ready!(polled).transpose() {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.broken = Some(error);
+                return self.poll_broken(cx);
+            }
+        };
+        let trailers = match frame.map(Frame::into_data) {
             Some(Ok(bytes)) => {
                 let piece = self.outlet.piece(bytes);
                 if body.is_end_stream() && self.outlet.has_tail() {
@@ -63,6 +75,11 @@ impl Outflow {
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Polled {
         ready!(self.outlet.poll_empty(cx));
         self.end()
+    }
+
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Polled {
+        ready!(self.outlet.poll_empty(cx));
+        Poll::Ready(self.broken.take().map(Err))
     }
 
     /// The trailers, if there are any, and then the end.

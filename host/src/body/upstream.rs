@@ -81,11 +81,20 @@ impl UpstreamBody {
                 Some(Ok(frame))
             }
             Some(Err(error)) => Some(Err(BodyError::of_upstream(&error))),
+            None if self.is_cut() => Some(Err(BodyError::UpstreamAborted)),
             None => {
                 self.give_back();
                 None
             }
         })
+    }
+
+    /// Whether it has come to an end that is none: a reset says that the upstream does without the rest
+    /// of the request, and for that the response has to be whole (RFC 9113 §8.1). The HTTP library takes
+    /// one without an error for an end.
+    fn is_cut(&self) -> bool {
+        let is_http2 = matches!(self.lease, Some(Lease::Shared { .. }));
+        is_http2 && !self.incoming.is_end_stream()
     }
 
     fn give_back(&mut self) {

@@ -41,6 +41,9 @@ pub(super) fn of(mut exchange: Exchange) -> Response<ResponseBody> {
     let (mut head, mut body) = onward::response(&mut exchange, response).into_parts();
     if exchange.asks_for_head || is_bodyless(head.status) {
         withhold(&mut body, head.status, &mut head.headers);
+    } else if body.is_end_stream() {
+        // It may say what a 304 would have had, which a plugin has made something else.
+        head.headers.remove(CONTENT_LENGTH);
     }
     head.headers.insert(X_REQUEST_ID, exchange.id.clone());
     if !body.may_have_trailers() {

@@ -38,7 +38,7 @@ pub(crate) fn server(config: &ListenerTls) -> Result<Arc<ServerConfig>, Vec<TlsF
     let mut faults = TlsFaults::default();
     let verifier = verifier(config, &mut faults);
     let certificates = Certificates::load(config, &mut faults);
-    let ticketer = faults.keep(&config.at, ticketer());
+    let ticketer = faults.keep(&config.at, ticketer(asks_for_certificates(config)));
     let made = verifier.zip(certificates).zip(ticketer);
     let ((verifier, certificates), ticketer) = faults.or(made)?;
     let versions: &[&SupportedProtocolVersion] = match config.min_version {
@@ -67,13 +67,23 @@ fn verifier(config: &ListenerTls, faults: &mut TlsFaults) -> Option<Arc<dyn Clie
     faults.keep(&at, builder.build().map_err(|error| unusable(ca, error)))
 }
 
+fn asks_for_certificates(config: &ListenerTls) -> bool {
+    config.client_ca.is_some() && config.client_auth != ClientAuth::Off
+}
+
 /// The key of session tickets; one for the process, so that sessions live over reloads.
-fn ticketer() -> Result<Arc<dyn ProducesTickets>, TlsError> {
+///
+/// But who resumes a session shows no certificate again: where clients are asked for one, a session is
+/// good for no other listener, and for no longer than the configuration by which it began.
+fn ticketer(is_own: bool) -> Result<Arc<dyn ProducesTickets>, TlsError> {
     static TICKETER: OnceLock<Arc<dyn ProducesTickets>> = OnceLock::new();
-    if let Some(ticketer) = TICKETER.get() {
+    if let Some(ticketer) = TICKETER.get().filter(|_| !is_own) {
         return Ok(Arc::clone(ticketer));
     }
     let made = Ticketer::new().map_err(|error| TlsError::Setting(error.to_string()))?;
+    if is_own {
+        return Ok(made);
+    }
     Ok(Arc::clone(TICKETER.get_or_init(|| made)))
 }
 

@@ -51,14 +51,20 @@ fn write_field(
 }
 
 fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(moves) {
         return Cow::Borrowed(text);
     }
-    let escape = |letter: char| match letter.is_control() {
+    let escape = |letter: char| match moves(letter) {
         true => letter.escape_default().to_string(),
         false => letter.to_string(),
     };
     text.chars().map(escape).collect::<String>().into()
+}
+
+/// Whether it ends a line, moves the cursor or turns the direction of what follows.
+fn moves(letter: char) -> bool {
+    let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    letter.is_control() || turns
 }
 
 /// Tells who watches a command what takes it long: fetching and compiling. Scripts get none of it;

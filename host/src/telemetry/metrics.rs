@@ -217,7 +217,7 @@ impl Metrics {
                 r,
                 IntCounter::new(
                     "tollgate_connections_delayed_total",
-                    "Client connections that waited for another to close: all that may be open were.",
+                    "How often a worker let a client wait for a connection to close: all that may be open were.",
                 )?,
             )?,
             handshakes: counters(

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use http::{
-    HeaderValue, Request, Response, StatusCode, Version,
+    HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use http_body::Body as _;
@@ -273,9 +273,15 @@ impl Upstream {
     }
 }
 
-/// The HTTP library takes a `GET` of unknown length for one without a body.
+/// The HTTP library takes a `GET` of unknown length for one without a body, and does not say of others
+/// that they have none, which some servers insist on (RFC 9110 §8.6).
 fn frame(request: &mut Request<Body>) {
     let body = request.body();
+    let has_meaning = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    if has_meaning && body.is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        return;
+    }
     let is_unknown = !body.is_end_stream() && body.size_hint().exact().is_none();
     if is_unknown && !request.headers().contains_key(CONTENT_LENGTH) {
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

@@ -1,9 +1,10 @@
 //! Responses that end with their heads, whatever was to be their body.
 
 use tollgate_tests::{
-    Gateway, Setup, Upstream,
+    Gateway, Recorder, Setup, Upstream,
     client::{Connection, full, request},
     raw::status,
+    recorder::Act::{Head, Send},
     wait,
 };
 
@@ -72,6 +73,31 @@ async fn they_come_without_one_over_both_versions_and_no_client_counts_as_gone()
     })
     .await;
     assert!(!lines.contains("the client left"), "{lines}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_status_that_would_have_a_body_has_no_length_of_one() {
+    const UNCHANGED: &str = "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n";
+    let upstream = Recorder::scripted(&[&[Head, Send(UNCHANGED), Head, Send(UNCHANGED)]]).await;
+    let gateway = Setup::new(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
+        routes:
+          - name: all
+            match: {{ path: / }}
+            upstream: u
+            plugins: [{{ component: probe, config: {{ response: [{{ set_status: 200 }}] }} }}]
+        "#
+    ))
+    .plugin("probe")
+    .start()
+    .await;
+    for mut connection in [gateway.connect_http2().await, gateway.connect().await] {
+        let reply = connection.send(request("GET", "/", &[], "")).await;
+        assert_eq!((reply.status, reply.body.len()), (200, 0));
+        assert!(["", "0"].contains(&&*reply.header("content-length")), "{reply:?}");
+    }
     gateway.stop().await;
 }
 

@@ -9,7 +9,7 @@ use tollgate_tests::{
     Gateway, Recorder, Upstream,
     client::{Body, full, request, request_with},
     raw::status,
-    recorder::Act,
+    recorder::{Act, OK, Script},
 };
 
 use super::before;
@@ -247,7 +247,9 @@ async fn a_response_of_http_1_0_is_one_of_http_1_1_to_the_client() {
 
 #[tokio::test]
 async fn the_body_of_a_get_of_unknown_length_goes_on() {
-    let upstream = Recorder::new().await;
+    const OVER: Act = Act::Until("0\r\n\r\n");
+    let scripts: &[Script] = &[&[OVER, Act::Send(OK), OVER, Act::Send(OK)]];
+    let upstream = Recorder::scripted(scripts).await;
     let gateway = before(&upstream, "").await;
     let asked = "GET /search HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nquery\r\n0\r\n\r\n";
     let mut client = gateway.raw().await;
@@ -267,7 +269,8 @@ async fn the_body_of_a_get_of_unknown_length_goes_on() {
 #[tokio::test]
 async fn a_length_that_is_said_twice_in_one_line_is_said_once() {
     const TWICE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok";
-    let upstream = Recorder::scripted(&[&[Act::Head, Act::Send(TWICE)]]).await;
+    const ANSWER: [Act; 2] = [Act::Head, Act::Send(TWICE)];
+    let upstream = Recorder::scripted(&[&[ANSWER[0], ANSWER[1], ANSWER[0], ANSWER[1]]]).await;
     let gateway = before(&upstream, "").await;
     let reply = gateway.get("/", &[]).await;
     assert_eq!((reply.header("content-length").as_str(), reply.text().as_str()), ("2", "ok"));

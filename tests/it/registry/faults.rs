@@ -67,7 +67,7 @@ fn a_reference_that_is_none_is_a_fault() {
         ("oci://jwt:1", "must begin with the registry"),
         ("oci://ghcr.io/acme/jwt", "must end with a tag or a digest"),
         ("oci://ghcr.io/acme/jwt@sha256:00", "a digest is `sha256:` and 64 hexadecimal digits"),
-        ("oci://ghcr.io/Acme/jwt:1", "must be `oci://REGISTRY/NAME:TAG`"),
+        ("oci://ghcr.io/Acme/jwt:1", "must be in small letters after the registry"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(

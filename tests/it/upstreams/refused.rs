@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
+use http_body_util::BodyExt;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -15,7 +16,7 @@ use tollgate_tests::{
     Gateway, Setup, Upstream,
     certs::Authority,
     client::request,
-    frames::{FrameServer, GOAWAY, RST_STREAM, frame, ok},
+    frames::{DATA, END_HEADERS, FrameServer, GOAWAY, HEADERS, RST_STREAM, frame, ok},
     raw::status,
     tls, wait,
 };
@@ -197,4 +198,24 @@ async fn stands_still(gateway: &Gateway) {
         state.starts_with('T').then_some(())
     })
     .await;
+}
+
+/// A part of a body, and then the upstream does without the rest.
+fn half(stream: u32) -> Vec<u8> {
+    let head = frame(HEADERS, END_HEADERS, stream, &[0x88]);
+    let reset = frame(RST_STREAM, 0, stream, &NO_ERROR.to_be_bytes());
+    [head, frame(DATA, 0, stream, b"half"), reset].concat()
+}
+
+#[tokio::test]
+async fn a_body_that_a_reset_without_an_error_cuts_is_not_whole() {
+    let (place, _) = upstream(&[half, half]).await;
+    let gateway = before(&place, "protocol: http2").await;
+    let mut raw = gateway.raw().await;
+    raw.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let reply = raw.rest().await;
+    assert!(status(&reply) == 200 && !reply.ends_with("0\r\n\r\n"), "{reply}");
+    let response = gateway.connect_http2().await.begin(request("GET", "/", &[], "")).await;
+    assert!(response.into_body().collect().await.is_err());
+    gateway.stop().await;
 }
