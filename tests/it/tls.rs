@@ -209,6 +209,17 @@ fn two_listeners(second: &str) -> String {
     )
 }
 
+/// A gateway with these listeners, and who has signed its certificate.
+async fn gateway_of_two(second: &str) -> (Gateway, Authority) {
+    let (authority, clients) = (Authority::default(), Authority::default());
+    let certificate = authority.server(&["gateway.test"]);
+    let setup = Setup::new(&two_listeners(second))
+        .file("a.pem", &certificate.pem)
+        .file("a.key", &certificate.key)
+        .file("clients.pem", clients.pem());
+    (setup.start().await, authority)
+}
+
 /// Whether a request is answered; gives too whether the session was one from before.
 async fn is_let_in(client: &tls::Client, address: std::net::SocketAddr) -> (bool, bool) {
     let Ok(stream) = client.connect(address).await else { return (false, false) };
@@ -219,14 +230,7 @@ async fn is_let_in(client: &tls::Client, address: std::net::SocketAddr) -> (bool
 
 #[tokio::test]
 async fn a_session_opens_no_listener_that_would_ask_for_a_certificate() {
-    let (authority, clients) = (Authority::default(), Authority::default());
-    let certificate = authority.server(&["gateway.test"]);
-    let gateway = Setup::new(&two_listeners("required"))
-        .file("a.pem", &certificate.pem)
-        .file("a.key", &certificate.key)
-        .file("clients.pem", clients.pem())
-        .start()
-        .await;
+    let (gateway, authority) = gateway_of_two("required").await;
     let dial = || Dial::new(&authority, "gateway.test");
     for dial in [dial().only_1_2(), dial().only_1_3()] {
         let client = dial.client();
@@ -239,14 +243,7 @@ async fn a_session_opens_no_listener_that_would_ask_for_a_certificate() {
 
 #[tokio::test]
 async fn a_session_ends_with_the_configuration_that_asked_for_certificates() {
-    let (authority, clients) = (Authority::default(), Authority::default());
-    let certificate = authority.server(&["gateway.test"]);
-    let gateway = Setup::new(&two_listeners("optional"))
-        .file("a.pem", &certificate.pem)
-        .file("a.key", &certificate.key)
-        .file("clients.pem", clients.pem())
-        .start()
-        .await;
+    let (gateway, authority) = gateway_of_two("optional").await;
     let client = Dial::new(&authority, "gateway.test").client();
     assert_eq!(is_let_in(&client, gateway.listener(1)).await, (true, false));
     assert_eq!(is_let_in(&client, gateway.listener(1)).await, (true, true));

@@ -71,6 +71,19 @@ impl Template {
         }
         result
     }
+
+    /// Where a redirect leads to: as [`Self::render`], with `query` unless it has one of its own.
+    pub fn render_location<'v>(
+        &self,
+        query: Option<&str>,
+        value: impl Fn(&str) -> &'v str,
+    ) -> String {
+        let location = self.render(value);
+        match query {
+            Some(query) if !location.contains('?') => format!("{location}?{query}"),
+            _ => location,
+        }
+    }
 }
 
 impl fmt::Display for Template {

@@ -16,10 +16,9 @@ pub(super) fn tell(
     (path, query): (&str, Option<&str>),
     params: &Params,
 ) {
-    let render = |template: &Template| {
-        let names = route.matching.path.names();
-        template.render(|name| params.get(names, name, path).unwrap_or_default())
-    };
+    let names = route.matching.path.names();
+    let value = |name: &str| params.get(names, name, path).unwrap_or_default();
+    let render = |template: &Template| template.render(value);
     match &route.action {
         Action::Forward(forward) => {
             tell_forward(text, config, forward, &rewrite(&forward.path, path, &render));
@@ -27,11 +26,7 @@ pub(super) fn tell(
         Action::Component(index) => tell_service(text, config, &config.services[*index]),
         Action::Nothing => line(text, "end", "its plugins answer; 404 where none does"),
         Action::Redirect { status, location } => {
-            let mut location = render(location);
-            if let Some(query) = query.filter(|_| !location.contains('?')) {
-                location = format!("{location}?{query}");
-            }
-            let location = without_passwords(&location);
+            let location = without_passwords(&location.render_location(query, value));
             line(text, "redirect", &format!("{} to {location}", status.as_u16()));
         }
         Action::Respond { status, headers, body } => {

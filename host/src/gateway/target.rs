@@ -22,7 +22,7 @@ pub(super) fn of(exchange: &Exchange, route: &Route) -> Result<PathAndQuery, Err
         PathRewrite::Keep => {
             return Ok(uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
         }
-        PathRewrite::Replace(template) => render(exchange, template),
+        PathRewrite::Replace(template) => template.render(|name| param(exchange, name)),
         PathRewrite::StripPrefix(prefix) => stripped(uri.path(), prefix),
     };
     let target = match uri.query() {
@@ -41,16 +41,13 @@ pub(super) fn location(
     exchange: &Exchange,
     location: &Template,
 ) -> Result<HeaderValue, InvalidHeaderValue> {
-    let target = render(exchange, location);
-    match exchange.uri().query() {
-        Some(query) if !target.contains('?') => format!("{target}?{query}").try_into(),
-        _ => target.try_into(),
-    }
+    let value = |name: &str| param(exchange, name);
+    location.render_location(exchange.uri().query(), value).try_into()
 }
 
 /// Parameters go in as they came, still percent-encoded: decoding them could make new segments.
-fn render(exchange: &Exchange, template: &Template) -> String {
-    template.render(|name| exchange.param(name).unwrap_or_default())
+fn param<'a>(exchange: &'a Exchange, name: &str) -> &'a str {
+    exchange.param(name).unwrap_or_default()
 }
 
 /// `path` without `prefix`, where the prefix ends with a segment. What is left begins with one

@@ -116,7 +116,7 @@ impl Builder {
             Ok(_) => return Err(together(config, told, Vec::new())),
             Err(error) => return Err(together(config, told, refusal(config, plugin, &error))),
         };
-        let missing: Vec<_> = proven.missing_grants();
+        let missing = proven.missing_grants();
         if missing.is_empty() {
             return Ok(proven);
         }

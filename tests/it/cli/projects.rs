@@ -125,13 +125,19 @@ fn link_tools(example: &str, folder: &str, project: &Path) -> bool {
     installed.is_dir() && std::os::unix::fs::symlink(installed, project.join(folder)).is_ok()
 }
 
+/// A new project in JavaScript with its tools, where there are any.
+fn project_in_javascript() -> Option<(tempfile::TempDir, PathBuf)> {
+    let made = project_in("js")?;
+    if !link_tools("js-greeting", "node_modules", &made.1) {
+        skipped("componentize-js is not installed");
+        return None;
+    }
+    Some(made)
+}
+
 #[test]
 fn a_new_project_in_javascript_builds_and_passes() {
-    let Some((_folder, project)) = project_in("js") else { return };
-    if !link_tools("js-greeting", "node_modules", &project) {
-        skipped("componentize-js is not installed");
-        return;
-    }
+    let Some((_folder, project)) = project_in_javascript() else { return };
     check_builds_and_passes(&project, "my-js", 4);
 }
 
@@ -171,11 +177,7 @@ cases:
 
 #[test]
 fn mistakes_in_javascript_are_failures_with_their_reason() {
-    let Some((_folder, project)) = project_in("js") else { return };
-    if !link_tools("js-greeting", "node_modules", &project) {
-        skipped("componentize-js is not installed");
-        return;
-    }
+    let Some((_folder, project)) = project_in_javascript() else { return };
     std::fs::write(project.join("plugin.js"), MISTAKES).unwrap();
     std::fs::write(project.join("cases.yaml"), MISTAKES_CASES).unwrap();
     check_builds_and_passes(&project, "my-js", 6);

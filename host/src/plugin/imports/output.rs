@@ -73,7 +73,7 @@ impl Printing {
         };
         for (stream, line) in unended {
             let line = std::mem::take(&mut *line.lock());
-            log(&line, stream, settings, self);
+            log(String::from_utf8_lossy(&line).trim_end(), stream, settings, self);
         }
         self.0.lock().id = id.cloned();
     }
@@ -127,7 +127,7 @@ impl Lines {
             self.panic = Some(line.to_owned());
         } else {
             let Output { settings, stream, printing, .. } = &self.output;
-            log(line.as_bytes(), stream, settings, printing);
+            log(line, stream, settings, printing);
         }
     }
 
@@ -142,9 +142,7 @@ impl Lines {
     }
 }
 
-fn log(line: &[u8], stream: &'static str, settings: &Settings, printing: &Printing) {
-    let line = String::from_utf8_lossy(line);
-    let line = line.trim_end();
+fn log(line: &str, stream: &'static str, settings: &Settings, printing: &Printing) {
     if !line.is_empty() && settings.may_log() {
         let (plugin, request_id) = (settings.name.as_str(), printing.request_id());
         tracing::info!(target: "plugin", plugin, request_id, stream, "{line}");

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use http::Response;
 use http_body_util::BodyExt;
+use tokio::sync::mpsc::UnboundedSender;
 use tollgate_tests::{
     Recorder, Upstream,
     client::request,
@@ -14,8 +15,8 @@ use tollgate_tests::{
 use super::{came_to_nothing, gateway, get, look, puts};
 use crate::bodies::channel;
 
-#[tokio::test]
-async fn a_response_is_kept_once_its_last_byte_has_come() {
+/// Answers one request with what is sent.
+async fn streaming() -> (UnboundedSender<&'static str>, Upstream) {
     let (sender, body) = channel();
     let body = Arc::new(Mutex::new(Some(body)));
     let upstream = Upstream::new(move |_| {
@@ -23,6 +24,12 @@ async fn a_response_is_kept_once_its_last_byte_has_come() {
         async move { Response::new(body) }
     })
     .await;
+    (sender, upstream)
+}
+
+#[tokio::test]
+async fn a_response_is_kept_once_its_last_byte_has_come() {
+    let (sender, upstream) = streaming().await;
     let gateway = gateway(&upstream, "a", "").await;
     let mut connection = gateway.connect().await;
     let mut response = connection.begin(request("GET", "/", &[("x-key", "k")], "")).await;
@@ -40,13 +47,7 @@ async fn a_response_is_kept_once_its_last_byte_has_come() {
 
 #[tokio::test]
 async fn a_response_whose_client_leaves_is_not_kept() {
-    let (sender, body) = channel();
-    let body = Arc::new(Mutex::new(Some(body)));
-    let upstream = Upstream::new(move |_| {
-        let body = body.lock().unwrap().take().expect("one request");
-        async move { Response::new(body) }
-    })
-    .await;
+    let (sender, upstream) = streaming().await;
     let gateway = gateway(&upstream, "a", "").await;
     let mut connection = gateway.connect().await;
     let mut response = connection.begin(request("GET", "/", &[("x-key", "k")], "")).await;
