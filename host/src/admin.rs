@@ -4,6 +4,7 @@ mod access;
 mod connections;
 mod gauges;
 mod purge;
+mod ready;
 mod reply;
 mod status;
 
@@ -32,9 +33,9 @@ use self::{
 use crate::{
     config::{self, Secret, Secrets},
     gateway::Gateway,
-    plugin::{Quarantine, Shared},
+    plugin::Shared,
     reload::{Status, Triggers},
-    telemetry::{AccessLog, Metrics},
+    telemetry::Metrics,
 };
 
 /// After an accept that failed: out of file descriptors, most likely, which takes a moment.
@@ -156,24 +157,8 @@ impl Endpoints {
         if self.operated.draining.load(Relaxed) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
-        let mut body = "ready\n".to_owned();
-        if let Some(last) = &*self.operated.reloads.lock()
-            && let Err(faults) = &last.outcome
-        {
-            body.push_str(&format!("degraded: the last reload was refused\n{faults}\n"));
-        }
-        let generation = self.operated.gateway.current();
-        if generation.access_log.as_ref().is_some_and(AccessLog::is_failing) {
-            body.push_str("degraded: the access log cannot be written\n");
-        }
-        for upstream in generation.upstreams.values().filter(|it| it.addresses().is_empty()) {
-            body.push_str(&format!("degraded: upstream `{}` has no address\n", upstream.name));
-        }
-        for plugin in generation.uses.iter().flat_map(|plugin| plugin.versions()) {
-            if plugin.quarantine().is_some_and(Quarantine::is_active) {
-                body.push_str(&format!("degraded: plugin `{}` is in quarantine\n", plugin.name()));
-            }
-        }
+        let last = self.operated.reloads.lock().clone();
+        let body = ready::of(&self.operated.gateway.current(), last.as_ref());
         text(StatusCode::OK, body)
     }
 

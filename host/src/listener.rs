@@ -7,6 +7,7 @@ mod handshake;
 mod io;
 mod linger;
 mod lookout;
+mod slots;
 mod sockets;
 mod stream;
 pub(crate) mod tls;
@@ -19,21 +20,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prometheus::{IntCounter, IntGauge};
+use prometheus::IntGauge;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch as signal},
+    sync::watch as signal,
     task::JoinSet,
     time::{sleep, timeout_at},
 };
 
-use self::connection::Arrival;
+use self::{connection::Arrival, slots::Permit};
 use crate::{gateway::Gateway, telemetry::LogWindow, worker};
 
 pub(crate) use self::{
     client::{Certificate, Client, ClientTls},
     handshake::Handshakes,
     linger::read_away,
+    slots::Slots,
     sockets::Sockets,
     watch::{Active, SWEEP, Watch},
 };
@@ -48,10 +50,7 @@ pub(crate) struct Listener {
     /// Which of the configuration's listeners it is.
     pub(crate) index: usize,
     pub(crate) gateway: Arc<Gateway>,
-    /// Connection slots of all listeners and workers.
-    pub(crate) slots: Arc<Semaphore>,
-    /// Connections that waited for a slot.
-    pub(crate) delayed: IntCounter,
+    pub(crate) slots: Arc<Slots>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) open: IntGauge,
     pub(crate) handshakes: Handshakes,
@@ -83,18 +82,13 @@ impl Listener {
                     }
                 },
             };
-            if self.slots.available_permits() == 0 {
-                self.delayed.inc();
-                tell_of_full();
-            }
             // One client waits here where all slots are taken; the others stay in the backlog. A
             // slot is held only for a client that is there: workers share them.
             tokio::select! {
                 biased;
                 () = told(&mut self.stop) => break,
-                slot = Arc::clone(&self.slots).acquire_owned() => {
-                    let slot = slot.expect("never closed");
-                    connections.spawn(self.arrival(stream, peer, slot).serve());
+                permit = self.slots.take() => {
+                    connections.spawn(self.arrival(stream, peer, permit).serve());
                 }
             }
         }
@@ -104,12 +98,7 @@ impl Listener {
     }
 
     /// All that a client can delay, the TLS handshake too, happens in the connection's own task.
-    fn arrival(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        permit: OwnedSemaphorePermit,
-    ) -> Arrival {
+    fn arrival(&self, stream: TcpStream, peer: SocketAddr, permit: Permit) -> Arrival {
         Arrival {
             stream,
             peer,
@@ -127,8 +116,8 @@ impl Listener {
         use std::task::{Context, Poll, Waker};
         let mut cx = Context::from_waker(Waker::noop());
         while let Poll::Ready(Ok((stream, peer))) = socket.poll_accept(&mut cx) {
-            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
-            connections.spawn(self.arrival(stream, peer, slot).serve());
+            let Some(permit) = self.slots.try_take() else { return };
+            connections.spawn(self.arrival(stream, peer, permit).serve());
         }
     }
 
@@ -164,13 +153,6 @@ pub(crate) async fn over(mut stop: signal::Receiver<Option<Instant>>) {
 
 /// As often as these are told in a second. Clients can bring them about for as long as they like.
 const TOLD: u32 = 1;
-
-fn tell_of_full() {
-    static WINDOW: LogWindow = LogWindow::new();
-    if WINDOW.take_now(TOLD) {
-        tracing::warn!("as many connections are open as may be: a client waits for one to close");
-    }
-}
 
 async fn refused(error: &std::io::Error) {
     static WINDOW: LogWindow = LogWindow::new();

@@ -5,6 +5,7 @@ mod bindings;
 mod cache;
 mod canary;
 mod component;
+mod denied;
 mod engine;
 mod held;
 mod hook;

@@ -20,7 +20,7 @@ use std::{
 
 use tokio::{
     runtime::Runtime,
-    sync::{Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 
@@ -31,7 +31,7 @@ use crate::{
     disk::CacheFolder,
     gateway::Gateway,
     generation::{Builder, Draft, Failure, Generation},
-    listener::Sockets,
+    listener::{Slots, Sockets},
     plugin::{Components, Engine, Shared, Time},
     registry::Registries,
     reload::{self, Reloader, Triggers},
@@ -137,7 +137,10 @@ fn start(
     let (metrics, shared) = (Arc::clone(&builder.metrics), Arc::clone(&builder.shared));
     let gateway = Arc::new(Gateway::new(generation));
     let (stop, stopped) = watch::channel(None);
-    let slots = Arc::new(Semaphore::new(descriptors::connections(&config.limits)));
+    let slots = Arc::new(Slots::new(
+        descriptors::connections(&config.limits),
+        metrics.connections_delayed.clone(),
+    ));
     let shared_by = (builder.workers, &slots);
     let workers = workers::start(&config, sockets, &gateway, &metrics, shared_by, &stopped)?;
     let (reloader, reloads) = Reloader::new(options.config.clone(), builder, Arc::clone(&gateway));

@@ -7,6 +7,7 @@ mod cut;
 mod pool;
 mod refusals;
 mod resolve;
+mod rest;
 mod schedule;
 mod send;
 mod shared;
@@ -195,6 +196,12 @@ impl Upstream {
         self.targets.load().all.iter().map(|target| target.address).collect()
     }
 
+    /// Those of them that gave no connection when they were asked last.
+    pub(crate) fn resting(&self) -> Vec<SocketAddr> {
+        let targets = self.targets.load();
+        targets.all.iter().filter(|target| !target.rest.is_over()).map(|t| t.address).collect()
+    }
+
     /// How many requests wait for room on HTTP/2 connections.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
@@ -219,16 +226,20 @@ impl Upstream {
         }
     }
 
-    /// The target whose turn it is, passing over those that have just refused.
+    /// The target whose turn it is. Those that rest are passed over as long as there is another, and
+    /// those that have refused this request always.
     fn pick(&self, refused: &[SocketAddr]) -> Option<Arc<Target>> {
         let targets = self.targets.load();
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let round = if refused.is_empty() { 1 } else { targets.schedule.turns() };
-        let mut turns = (turn..turn.saturating_add(round)).filter_map(|turn| {
-            let index = targets.schedule.at(turn)?;
-            Some(&targets.all[index])
-        });
-        turns.find(|target| !refused.contains(&target.address)).map(Arc::clone)
+        let round = turn..turn.saturating_add(targets.schedule.turns());
+        let others = || {
+            let turns = round.clone().filter_map(|turn| targets.schedule.at(turn));
+            turns.map(|at| &targets.all[at]).filter(|it| !refused.contains(&it.address))
+        };
+        // A request that has been refused leaves it to others to try those that rest.
+        let is_first = refused.is_empty();
+        let takes = |it: &&Arc<Target>| it.rest.is_over() || (is_first && it.rest.may_be_tried());
+        others().find(takes).or_else(|| others().next()).map(Arc::clone)
     }
 
     /// Whether there is an address beside those that have refused.
@@ -243,6 +254,20 @@ impl Upstream {
             None => {
                 self.other_durations.with_label_values(&[&*self.name, "other"]).observe(seconds)
             }
+        }
+    }
+
+    /// Whether a connection came of asking for one; tells when that changes.
+    fn note_connecting(&self, target: &Target, error: Option<&io::Error>) {
+        let (upstream, address) = (&*self.name, target.address);
+        match error {
+            Some(error) if target.rest.begin() && self.may_tell_failure() => {
+                tracing::warn!(upstream, %address, %error, "an endpoint gives no connection, and rests");
+            }
+            None if target.rest.end() && self.may_tell_failure() => {
+                tracing::info!(upstream, %address, "an endpoint gives connections again");
+            }
+            _ => {}
         }
     }
 

@@ -81,6 +81,13 @@ impl Upstream {
         Self::new(move |_| async move { Response::new(full(text)) }).await
     }
 
+    /// The same, at an address that must be free.
+    pub async fn text_at(address: SocketAddr, text: &'static str) -> Self {
+        let answer = move |_| async move { Response::new(full(text)) };
+        let listener = TcpListener::bind(address).await.expect("it is free");
+        Self::serve_on(listener, Protocol::Http1, answer)
+    }
+
     /// Answers each request with `late`, once it is told to.
     pub async fn held() -> (Self, Arc<Notify>) {
         let release = Arc::<Notify>::default();
@@ -109,6 +116,14 @@ impl Upstream {
         R: Future<Output = Response<Body>> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::serve_on(listener, protocol, answer)
+    }
+
+    fn serve_on<F, R>(listener: TcpListener, protocol: Protocol, answer: F) -> Self
+    where
+        F: Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response<Body>> + Send + 'static,
+    {
         let address = listener.local_addr().unwrap();
         let counts = Arc::<Counts>::default();
         let connections = Arc::<Mutex<JoinSet<()>>>::default();

@@ -36,7 +36,9 @@ fn of_upstreams(metrics: &Metrics, generation: &Generation) {
     metrics.upstream_waiting.reset();
     for (name, upstream) in &generation.upstreams {
         let known = number(upstream.addresses().len());
+        let resting = number(upstream.resting().len());
         metrics.upstream_endpoints.with_label_values(&[name, "known"]).set(known);
+        metrics.upstream_endpoints.with_label_values(&[name, "resting"]).set(resting);
         metrics.upstream_waiting.with_label_values(&[name]).set(number(upstream.waiting()));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -144,8 +145,14 @@ fn by_name(generation: &Generation) -> impl Iterator<Item = &Upstream> {
 }
 
 fn upstream(upstream: &Upstream) -> Value {
-    let addresses: Vec<_> = upstream.addresses().iter().map(ToString::to_string).collect();
-    json!({ "name": &*upstream.name, "addresses": addresses })
+    let texts = |addresses: Vec<SocketAddr>| -> Vec<_> {
+        addresses.iter().map(ToString::to_string).collect()
+    };
+    json!({
+        "name": &*upstream.name,
+        "addresses": texts(upstream.addresses()),
+        "resting": texts(upstream.resting()),
+    })
 }
 
 fn seconds(time: SystemTime) -> u64 {

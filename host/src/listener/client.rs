@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderValue, Version};
 use ipnet::IpNet;
-use prometheus::IntGauge;
-use tokio::sync::OwnedSemaphorePermit;
+
+use super::slots::Slot;
 
 /// The client of one connection, known once the connection is open.
 #[derive(Debug)]
@@ -18,26 +18,6 @@ pub(crate) struct Client {
     pub(crate) listener: usize,
     /// Held for as long as anybody serves the client, a tunnel after its connection too.
     _slot: Option<Slot>,
-}
-
-/// A place among the connections that may be open; given back and counted on drop.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    _permit: OwnedSemaphorePermit,
-    open: IntGauge,
-}
-
-impl Slot {
-    pub(super) fn new(permit: OwnedSemaphorePermit, open: IntGauge) -> Self {
-        open.inc();
-        Self { _permit: permit, open }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.open.dec();
-    }
 }
 
 #[derive(Debug)]

@@ -19,14 +19,15 @@ use hyper_util::{
     server::conn::auto,
 };
 use prometheus::IntGauge;
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    client::{Client, Slot},
+    client::Client,
     handshake::{self, Handshakes},
     io::{Refusals, Watched},
     lookout::ClientStream,
+    slots::{Permit, Slot},
     stream::{Stream, Streams},
     tls,
     watch::{Active, Connection, Order, Watch},
@@ -41,7 +42,7 @@ use crate::{
 pub(super) struct Arrival {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) permit: Permit,
     pub(super) listener: usize,
     pub(super) gateway: Arc<Gateway>,
     pub(super) watch: Arc<Watch>,

@@ -121,6 +121,16 @@ impl Watch {
         }
     }
 
+    /// Closes some of the connections that have been without a request the longest: other clients wait.
+    pub(crate) fn make_room(&self) {
+        let connections = self.connections.lock();
+        let connections = connections.slots.iter().flatten();
+        let mut idle: Vec<_> = connections.filter(|connection| connection.could_go()).collect();
+        idle.sort_unstable_by_key(|connection| connection.since.load(Relaxed));
+        let some = idle.len().min(MADE_ROOM);
+        idle[..some].iter().for_each(|connection| connection.order(Order::Close));
+    }
+
     /// Every connection, also those to come, closes once it has nothing to do.
     pub(super) fn drain(&self) {
         let mut connections = self.connections.lock();
@@ -239,6 +249,11 @@ impl Connection {
         idle && self.stalled.load(Relaxed) == 0 && self.waited() > LAST_WORD
     }
 
+    /// Whether its client has shown that it does not ask for more at once.
+    fn could_go(&self) -> bool {
+        self.phase() == Phase::Idle && self.waited() > SPARED && self.orders() == Order::GoOn
+    }
+
     /// Whether its exchange should have ended by its own time-out.
     fn is_beyond_its_exchange(&self) -> bool {
         let until = self.until.load(Relaxed);
@@ -287,6 +302,11 @@ impl Active {
 
 /// For a connection to do as it was told before it is closed all the same.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Where others wait: for how long a connection without a request stays all the same, and how many close
+/// with each sweep.
+const SPARED: Duration = Duration::from_secs(1);
+const MADE_ROOM: usize = 32;
 
 /// For a client to say that it has heard of the connection's end: over HTTP/2 the gateway waits for
 /// that, and one that is gone says nothing.

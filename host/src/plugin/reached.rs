@@ -23,6 +23,15 @@ pub(super) enum Limit {
 #[derive(Default)]
 pub(super) struct LatestLine(AtomicU64);
 
+impl LatestLine {
+    /// Whether there may be a line, which this then is.
+    pub(super) fn is_another_second(&self) -> bool {
+        // From 1, so that the first second counts too.
+        let second = Coarse::now().as_millis() / 1000 + 1;
+        self.0.swap(second, Relaxed) != second
+    }
+}
+
 impl Limit {
     /// The label in metrics.
     fn name(self) -> &'static str {
@@ -51,12 +60,9 @@ impl Settings {
         if let Some(counters) = &self.limits_reached {
             counters.with_label_values(&[self.name.as_str(), limit.name()]).inc();
         }
-        // From 1, so that the first second counts too.
-        let second = Coarse::now().as_millis() / 1000 + 1;
-        if self.latest_line.0.swap(second, Relaxed) == second {
-            return;
+        if self.latest_line.is_another_second() {
+            let (plugin, limit) = (&self.name, limit.name());
+            tracing::warn!(request_id, route, plugin, limit, "a plugin has reached a limit");
         }
-        let (plugin, limit) = (&self.name, limit.name());
-        tracing::warn!(request_id, route, plugin, limit, "a plugin has reached a limit");
     }
 }

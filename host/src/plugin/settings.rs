@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(super) limit_decisions: Option<IntCounterVec>,
     pub(super) limits_reached: Option<IntCounterVec>,
     pub(super) latest_line: LatestLine,
+    pub(super) calls_denied: Option<IntCounterVec>,
+    pub(super) latest_denial: LatestLine,
     pub(super) failures: Arc<Failures>,
 }
 
@@ -69,6 +71,8 @@ impl Settings {
             limit_decisions: Some(metrics.limit_decisions.clone()),
             limits_reached: Some(metrics.plugin_limits_reached.clone()),
             latest_line: LatestLine::default(),
+            calls_denied: Some(metrics.plugin_denied.clone()),
+            latest_denial: LatestLine::default(),
             failures: Arc::default(),
         }
     }
@@ -80,6 +84,7 @@ impl Settings {
             limits: config.limits.clone(),
             series: Some(metrics.plugin_series.of(&config.name)),
             limits_reached: Some(metrics.plugin_limits_reached.clone()),
+            calls_denied: Some(metrics.plugin_denied.clone()),
             ..Self::for_describing()
         }
     }
@@ -114,6 +119,8 @@ impl Settings {
             limit_decisions: None,
             limits_reached: None,
             latest_line: LatestLine::default(),
+            calls_denied: None,
+            latest_denial: LatestLine::default(),
             failures: Arc::default(),
         }
     }

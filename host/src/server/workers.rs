@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, oneshot, watch},
+    sync::{oneshot, watch},
     task::JoinSet,
     time::interval,
 };
@@ -17,7 +17,7 @@ use super::{Failed, runtime};
 use crate::{
     config::Config,
     gateway::Gateway,
-    listener::{self, Handshakes, Listener, SWEEP, Sockets, Watch},
+    listener::{self, Handshakes, Listener, SWEEP, Slots, Sockets, Watch},
     telemetry::Metrics,
     worker,
 };
@@ -34,7 +34,7 @@ pub(super) fn start(
     sockets: Vec<Sockets>,
     gateway: &Arc<Gateway>,
     metrics: &Metrics,
-    (workers, slots): (usize, &Arc<Semaphore>),
+    (workers, slots): (usize, &Arc<Slots>),
     stop: &watch::Receiver<Option<Instant>>,
 ) -> Result<Vec<Worker>, Failed> {
     let mut shares: Vec<_> = sockets.into_iter().map(|s| (s.address, s.sockets)).collect();
@@ -51,7 +51,6 @@ pub(super) fn start(
                         index,
                         gateway: Arc::clone(gateway),
                         slots: Arc::clone(slots),
-                        delayed: metrics.connections_delayed.clone(),
                         watch: Arc::clone(&watch),
                         open: metrics.connections.with_label_values(&[&address, protocol]),
                         handshakes: Handshakes::of(metrics, &address),
@@ -59,7 +58,8 @@ pub(super) fn start(
                     })
                 });
             let listeners = listeners.collect();
-            spawn(number, listeners, watch, Arc::clone(gateway), stop.clone())
+            let swept = (watch, Arc::clone(slots));
+            spawn(number, listeners, swept, Arc::clone(gateway), stop.clone())
                 .map_err(|error| Failed::Start(error.to_string()))
         })
         .collect()
@@ -68,7 +68,7 @@ pub(super) fn start(
 fn spawn(
     number: usize,
     listeners: Vec<Listener>,
-    watch: Arc<Watch>,
+    swept: (Arc<Watch>, Arc<Slots>),
     gateway: Arc<Gateway>,
     stop: watch::Receiver<Option<Instant>>,
 ) -> io::Result<Worker> {
@@ -76,7 +76,7 @@ fn spawn(
     let runtime = runtime().map_err(io::Error::other)?;
     let work = move || {
         worker::enter(number);
-        runtime.block_on(serve(listeners, watch, gateway, stop));
+        runtime.block_on(serve(listeners, swept, gateway, stop));
         // Nobody listens any more if the process is on its way out.
         let _ = done.send(());
     };
@@ -86,7 +86,7 @@ fn spawn(
 
 async fn serve(
     listeners: Vec<Listener>,
-    watch: Arc<Watch>,
+    (watch, slots): (Arc<Watch>, Arc<Slots>),
     gateway: Arc<Gateway>,
     stop: watch::Receiver<Option<Instant>>,
 ) {
@@ -95,6 +95,9 @@ async fn serve(
         loop {
             sweep.tick().await;
             watch.sweep(&gateway.current().config.limits);
+            if slots.are_wanted() {
+                watch.make_room();
+            }
         }
     });
     let mut serving: JoinSet<()> = listeners.into_iter().map(Listener::serve).collect();

@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     pub(crate) plugin_errors: IntCounterVec,
     pub(crate) plugin_instances: IntGaugeVec,
     pub(crate) plugin_limits_reached: IntCounterVec,
+    pub(crate) plugin_denied: IntCounterVec,
     pub(crate) plugin_quarantined: IntGaugeVec,
     pub(crate) plugin_canary_aborted: IntGaugeVec,
     pub(crate) plugin_shadows: IntCounterVec,
@@ -106,6 +107,12 @@ impl Metrics {
                 "tollgate_plugin_limits_reached_total",
                 "Limits that ended no hook: calls, bodies, attributes, values in stores.",
                 &["plugin", "limit"],
+            )?,
+            plugin_denied: counters(
+                r,
+                "tollgate_plugin_denied_total",
+                "Calls that were refused for want of a grant.",
+                &["plugin", "grant"],
             )?,
             plugin_quarantined: gauges(
                 r,

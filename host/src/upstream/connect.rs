@@ -156,6 +156,10 @@ impl Upstream {
                 let reason = format!("no {what} within {limit:?}");
                 Err(io::Error::new(io::ErrorKind::TimedOut, reason))
             });
+        // Too little time is not the endpoint's fault.
+        if connected.is_ok() || limit == self.config.connect_timeout {
+            self.note_connecting(target, connected.as_ref().err());
+        }
         connected.map_err(|source| UpstreamError::Unreachable { address, source })
     }
 

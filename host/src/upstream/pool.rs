@@ -12,6 +12,7 @@ use tokio::{task::AbortHandle, time::timeout};
 
 use super::{
     cut::LastUpload,
+    rest::Rest,
     shared::{Http2, Shared},
     streams::{Place, Streams},
 };
@@ -30,6 +31,7 @@ pub(super) struct Target {
     pub(super) address: SocketAddr,
     /// The endpoint's host as configured: the name for TLS.
     pub(super) host: Box<str>,
+    pub(super) rest: Rest,
     idle: PerWorker<Vec<Idle>>,
     shared: PerWorker<Shared>,
 }
@@ -118,6 +120,7 @@ impl Target {
         Self {
             address,
             host: host.into(),
+            rest: Rest::default(),
             idle: PerWorker::new(workers, Vec::new),
             shared: PerWorker::new(workers, Shared::default),
         }

@@ -72,7 +72,7 @@ impl Upstream {
     /// A request that was not sent is sent again: to the next endpoint where one refused to
     /// connect, on a new connection where a kept one turned out to be closed. One that has been sent
     /// goes again where its upstream says that it did nothing with it, or where its kept connection
-    /// was closed without a word and it is safe to repeat.
+    /// was closed before the head of an answer was complete and it is safe to repeat.
     ///
     /// `origin` gives it once more. The request is boxed, since it is large, and each step on its way
     /// here would copy it.

@@ -44,6 +44,7 @@ async fn without_grants_every_request_is_denied() {
     let gateway = proxy(&two(&u, &other), "").await;
     assert_eq!(gateway.get("/fetch?http://u/", &[]).await.text(), "HttpRequestDenied");
     assert_eq!(u.requests(), 0);
+    gateway.logged(&["a plugin lacks a grant", "upstreams", "\"u\""]).await;
     gateway.stop().await;
 }
 

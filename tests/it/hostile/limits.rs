@@ -185,10 +185,13 @@ async fn connections_above_the_limit_wait_until_one_ends() {
     )
     .await;
     let mut open = vec![gateway.raw().await, gateway.raw().await];
-    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let (request, end) = ("GET / HTTP/1.1\r\nhost: a\r\n", "\r\n");
     for client in &mut open {
         client.send(request).await;
+        client.send(end).await;
         assert_eq!(status(&client.head().await), 200);
+        // It has asked for more.
+        client.send(request).await;
     }
     let mut third = gateway.raw().await;
     third.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
@@ -196,9 +199,28 @@ async fn connections_above_the_limit_wait_until_one_ends() {
     let reply = third.rest().await;
     assert!([200, 503].contains(&status(&reply)) || reply.is_empty(), "{reply}");
     // The first of them was never harmed.
-    open[0].send(request).await;
+    open[0].send(end).await;
     assert_eq!(status(&open[0].head().await), 200);
     drop(open);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_makes_room_for_a_client_that_waits() {
+    let gateway = Gateway::start(
+        "workers: 1\nlimits: { max_connections: 1 }\nroutes: [{ name: a, match: { path: / }, respond: {} }]",
+    )
+    .await;
+    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut idle = gateway.raw().await;
+    idle.send(request).await;
+    assert_eq!(status(&idle.head().await), 200);
+    let mut other = gateway.raw().await;
+    other.send(request).await;
+    assert_eq!(status(&other.head().await), 200);
+    assert_eq!(idle.rest().await, "");
+    gateway.logged(&["a client waits for one to close"]).await;
+    assert_eq!(gateway.metric("tollgate_connections_delayed_total", &[]).await, 1.0);
     gateway.stop().await;
 }
 

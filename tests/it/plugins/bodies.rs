@@ -56,6 +56,10 @@ async fn bodies_that_are_not_granted_stay_closed() {
     assert_eq!(reply.json()["body"], "the body");
     assert_eq!(lines(&reply.json()["headers"]["x-probe"]), ["not-granted", "not-granted"]);
     assert_eq!(reply.header("x-probe"), "not-granted, not-granted");
+    for grant in ["request_body", "response_body"] {
+        let labels = [("plugin", "probe"), ("grant", grant)];
+        assert_eq!(gateway.metric("tollgate_plugin_denied_total", &labels).await, 2.0, "{grant}");
+    }
     gateway.stop().await;
 }
 

@@ -92,6 +92,9 @@ async fn a_call_shows_what_came_of_it() {
     let reply = gateway.get("/call", &[]).await;
     assert_eq!(reply.header("x-probe"), "404, unreachable, not-granted, invalid, 404 not-granted");
     assert_eq!(down.requests(), 0);
+    let labels = [("plugin", "probe"), ("grant", "upstreams")];
+    assert_eq!(gateway.metric("tollgate_plugin_denied_total", &labels).await, 2.0);
+    gateway.logged(&["a plugin lacks a grant", "upstreams", "other", "probe"]).await;
     gateway.stop().await;
 }
 

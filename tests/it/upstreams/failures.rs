@@ -1,7 +1,8 @@
 //! Upstreams that refuse, are silent, or talk nonsense.
 
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
+use futures_util::future::join_all;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use tollgate_tests::{
     Recorder, Upstream,
@@ -15,10 +16,9 @@ use tollgate_tests::{
 
 use super::before;
 
-/// An address where nobody listens.
-async fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().to_string()
+/// An address where nobody listens. No other server of the tests has one of this host.
+async fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.2:0").await.unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]
@@ -30,7 +30,49 @@ async fn an_endpoint_that_refuses_is_passed_over() {
         assert_eq!((reply.status, reply.text().as_str()), (200, "here"), "{method}");
     }
     let of_nobody = [("upstream", "u"), ("reason", "unreachable")];
-    assert!(gateway.metric("tollgate_upstream_failures_total", &of_nobody).await > 4.5);
+    assert!(gateway.metric("tollgate_upstream_failures_total", &of_nobody).await > 0.5);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn endpoints_that_refuse_rest_and_are_tried_again() {
+    let upstream = Upstream::text("here").await;
+    let dead = join_all((0..5).map(|_| nobody())).await;
+    let endpoints: String = dead.iter().map(|address| format!("\"{address}\", ")).collect();
+    let gateway = before(&format!("{endpoints}\"{upstream}\""), "").await;
+    let back = dead[1];
+    // Once each has refused, whoever comes gets an answer.
+    wait::until("all five rest", async || {
+        gateway.get("/", &[]).await;
+        let status = gateway.status().await;
+        (status["upstreams"][0]["resting"].as_array()?.len() == 5).then_some(())
+    })
+    .await;
+    for _ in 0..30 {
+        assert_eq!(gateway.get("/", &[]).await.text(), "here");
+    }
+    let resting = [("upstream", "u"), ("state", "resting")];
+    assert_eq!(gateway.metric("tollgate_upstream_endpoints", &resting).await, 5.0);
+    gateway.logged(&["an endpoint gives no connection, and rests", &back.to_string()]).await;
+    let _returned = Upstream::text_at(back, "back").await;
+    wait::until("it is asked again", async || {
+        (gateway.get("/", &[]).await.text() == "back").then_some(())
+    })
+    .await;
+    gateway.logged(&["an endpoint gives connections again", &back.to_string()]).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_upstream_of_which_all_rest_is_asked_all_the_same() {
+    let place = nobody().await;
+    let gateway = before(&format!("\"{place}\""), "").await;
+    assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-unreachable");
+    let ready = gateway.admin("/readyz").await.text();
+    assert!(ready.contains("degraded: upstream `u` has no address that takes"), "{ready}");
+    let _upstream = Upstream::text_at(place, "here").await;
+    assert_eq!(gateway.get("/", &[]).await.text(), "here");
+    assert_eq!(gateway.admin("/readyz").await.text(), "ready\n");
     gateway.stop().await;
 }
 

@@ -20,6 +20,7 @@ use crate::{
             http_client::{Call, CallError, Host},
             types::{Field, Refused},
         },
+        denied::Lack,
         reached::Limit,
         state::{ResponseHandle, State},
     },
@@ -60,6 +61,7 @@ impl Host for State {
 impl State {
     fn prepare(&mut self, call: Call) -> Result<Prepared, CallError> {
         if !self.settings.grants.upstreams.contains(&call.upstream) {
+            self.denied(Lack::Upstream(&call.upstream));
             return Err(CallError::NotGranted);
         }
         if self.refuses_as_shadow() {

@@ -15,6 +15,7 @@ use crate::{
         bindings::tollgate::plugin::types::{
             self, BodyError, ClientCertificate, Field, HostRequest, Peer, Refused, TlsInfo,
         },
+        denied::Lack,
         reached::Limit,
         state::{RequestHandle, State},
     },
@@ -140,6 +141,7 @@ impl HostRequest for State {
 
     async fn body(&mut self, _: Handle) -> Result<Result<Vec<u8>, BodyError>> {
         if !self.settings.grants.request_body {
+            self.denied(Lack::RequestBody);
             return Ok(Err(BodyError::NotGranted));
         }
         let limit = self.settings.limits.max_body;
@@ -158,6 +160,7 @@ impl HostRequest for State {
 
     fn set_body(&mut self, _: Handle, body: Vec<u8>) -> Result<Result<(), Refused>> {
         if !self.settings.grants.request_body {
+            self.denied(Lack::RequestBody);
             return Ok(Err(Refused::NotGranted));
         }
         let exchange = match self.before_sent()? {
@@ -187,6 +190,7 @@ impl HostRequest for State {
 
     fn set_upstream(&mut self, _: Handle, name: String) -> Result<Result<(), Refused>> {
         if !self.settings.grants.upstreams.contains(&name) {
+            self.denied(Lack::Upstream(&name));
             return Ok(Err(Refused::NotGranted));
         }
         let exchange = match self.before_sent()? {

@@ -10,6 +10,7 @@ use crate::{
     coding::{self, Recode},
     plugin::{
         bindings::tollgate::plugin::types::{BodyError, Field, HostResponse, Refused},
+        denied::Lack,
         reached::Limit,
         state::{ResponseHandle, State},
     },
@@ -84,6 +85,7 @@ impl HostResponse for State {
 
     async fn body(&mut self, response: Handle) -> Result<Result<Vec<u8>, BodyError>> {
         if self.is_of_an_exchange(&response)? && !self.settings.grants.response_body {
+            self.denied(Lack::ResponseBody);
             return Ok(Err(BodyError::NotGranted));
         }
         let mut limit = self.settings.limits.max_body;
@@ -103,6 +105,7 @@ impl HostResponse for State {
 
     fn set_body(&mut self, response: Handle, body: Vec<u8>) -> Result<Result<(), Refused>> {
         if self.is_of_the_exchange(&response) && !self.settings.grants.response_body {
+            self.denied(Lack::ResponseBody);
             return Ok(Err(Refused::NotGranted));
         }
         if let Some((own, held)) = self.own_response(&response)

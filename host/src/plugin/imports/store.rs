@@ -8,6 +8,7 @@ use wasmtime::Result;
 use crate::{
     plugin::{
         bindings::tollgate::plugin::store::{Host, StoreError},
+        denied::Lack,
         reached::Limit,
         state::State,
     },
@@ -70,8 +71,11 @@ impl State {
     /// The store of this name, if it was granted; without a name the first that was.
     fn store(&self, name: &str) -> Option<Arc<dyn Store>> {
         let mut granted = self.settings.stores.iter();
-        let (_, store) = granted.find(|(granted, _)| name.is_empty() || granted == name)?;
-        Some(Arc::clone(store))
+        let found = granted.find(|(granted, _)| name.is_empty() || granted == name);
+        if found.is_none() {
+            self.denied(Lack::Store(name));
+        }
+        found.map(|(_, store)| Arc::clone(store))
     }
 
     /// As [`Self::store`]; a shadow has none to write to.

@@ -15,7 +15,7 @@ use crate::{
     exchange::Bound,
     forwarding::{self, X_REQUEST_ID},
     generation::Generation,
-    plugin::{reached::Limit, settings::Settings},
+    plugin::{denied::Lack, reached::Limit, settings::Settings},
     upstream::{Patience, Upstream, UpstreamError},
 };
 
@@ -69,10 +69,14 @@ impl Outbound {
     ) -> Result<Prepared, Error> {
         // Outside of an exchange there is nobody to answer.
         let caller = self.caller.as_ref().ok_or(Error::HttpRequestDenied)?;
-        let upstream = self.upstream(caller, request.uri()).ok_or(Error::HttpRequestDenied)?;
+        let id = || caller.request_id().and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let Some(upstream) = self.upstream(caller, request.uri()) else {
+            let authority = request.uri().authority().map_or("", Authority::as_str);
+            self.settings.denied(Lack::Upstream(authority), "", id());
+            return Err(Error::HttpRequestDenied);
+        };
         if self.calls >= self.settings.limits.calls {
-            let id = caller.request_id().and_then(|id| id.to_str().ok());
-            self.settings.reached(Limit::Calls, "", id.unwrap_or_default());
+            self.settings.reached(Limit::Calls, "", id());
             return Err(Error::ConnectionLimitReached);
         }
         self.calls += 1;
