@@ -1,18 +1,21 @@
 """What each plugin in Python shares: hooks that are left out, phases from those that are there,
 exceptions as errors with their place, and problem responses."""
 
+import dataclasses
+import functools
 import inspect
 import json
 import re
 import traceback
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
-from typing import Any, Optional
+from types import FunctionType
+from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
 
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.exports import filter as world
-from wit_world.imports import telemetry
+from wit_world.imports import cache, crypto, http_client, limits, store, telemetry
 from wit_world.imports.types import Request, Response
 
 PROBLEMS = "https://tollgate.dev/problems/"
@@ -68,6 +71,8 @@ def problem(
 
 def respond(response: Response) -> world.Verdict:
     """Answers with this response: later plugins and the upstream never see the request."""
+    if not isinstance(response, Response):
+        raise TypeError(f"respond(..) takes a Response, not {kind(response)}")
     return world.Verdict_Respond(response)
 
 
@@ -198,3 +203,54 @@ def refused(value: Any) -> str:
     word = re.sub("(?<=[a-z])(?=[A-Z])", "-", name).replace("_", "-").lower()
     beside = getattr(value, "value", None) if not isinstance(value, Enum) else None
     return f"refused: {word}" if beside is None else f"refused: {word} ({beside})"
+
+
+def fits(value: Any, type_: Any) -> bool:
+    """Whether the bindings can pass the value on as what the world has there."""
+    of = get_args(type_)
+    match get_origin(type_):
+        case origin if origin is Union:
+            return any(fits(value, one) for one in of)
+        case origin if origin is list:
+            return isinstance(value, list) and all(fits(one, of[0]) for one in value)
+        case origin if origin is tuple:
+            return isinstance(value, tuple) and len(value) == len(of) and all(map(fits, value, of))
+    if type_ in (int, float):
+        return isinstance(value, (int, type_)) and not isinstance(value, bool)
+    if not isinstance(type_, type):
+        return True
+    if not isinstance(value, type_):
+        return False
+    parts = get_type_hints(type_) if dataclasses.is_dataclass(type_) else {}
+    return all(fits(getattr(value, name), part) for name, part in parts.items())
+
+
+def checked(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A value of another type would end the instance, and nobody would be told where."""
+    types = get_type_hints(call)
+    names = list(inspect.signature(call).parameters)
+
+    @functools.wraps(call)
+    def checking(*values: Any, **named: Any) -> Any:
+        for name, value in [*zip(names, values), *named.items()]:
+            if name in types and not fits(value, types[name]):
+                wanted = inspect.formatannotation(types[name])
+                raise TypeError(f"{call.__qualname__}: {name} has to be {wanted}, not {kind(value)}")
+        return call(*values, **named)
+
+    return checking
+
+
+def check_calls(place: Any) -> None:
+    for name, call in list(vars(place).items()):
+        if name.startswith("__") and name != "__init__":
+            continue
+        if isinstance(call, FunctionType):
+            setattr(place, name, checked(call))
+        elif isinstance(call, (classmethod, staticmethod)):
+            setattr(place, name, type(call)(checked(call.__func__)))
+
+
+# While the component is built: its instances begin with what this leaves.
+for place in (Request, Response, crypto.Key, cache.Entry, cache, crypto, http_client, limits, store, telemetry):
+    check_calls(place)

@@ -12,6 +12,36 @@ Object.defineProperty(bindings.String.prototype, 'byteLength', {
   },
 });
 
+// What a hook gets of the host or makes there stays until it is given back, which the engine that runs this
+// does too late, if ever: so it is given back when the hook ends.
+const held = new Set();
+let inHook = false;
+const { register } = bindings.FinalizationRegistry.prototype;
+bindings.FinalizationRegistry.prototype.register = function (resource, ...rest) {
+  if (inHook) {
+    held.add(resource);
+  }
+  return register.call(this, resource, ...rest);
+};
+
+/** Keeps what a hook has made for the hooks to come, a `Key` say; without this it ends with the hook. */
+export function keep(resource) {
+  held.delete(resource);
+  return resource;
+}
+
+function giveBack() {
+  inHook = false;
+  for (const resource of held) {
+    const handle = Object.getOwnPropertySymbols(resource).find((symbol) => symbol.description === 'handle');
+    // Whoever has given it back by hand has left none.
+    if (resource[handle] !== undefined) {
+      resource[Symbol.dispose ?? Symbol.for('dispose')]();
+    }
+  }
+  held.clear();
+}
+
 const PROBLEMS = 'https://tollgate.dev/problems/';
 const HOOKS = ['onRequest', 'onRequestChunk', 'onResponse', 'onResponseChunk', 'onFinish'];
 const NEEDS = ['upstreams', 'store', 'request-body', 'response-body', 'cache'];
@@ -51,11 +81,11 @@ export function plugin({ name, version, summary, schema, needs = [], configure =
   return {
     describe: () => ({ name, version, summary, configSchema: JSON.stringify(schema), needs: needs.map((tag) => ({ tag })) }),
     configure: guarded((config) => (done('configure', configure(JSON.parse(config))), phases), saidOfConfiguration),
-    onRequest: guarded((request) => verdict(hooks.onRequest(request) ?? next())),
-    onRequestChunk: guarded((request, chunk, last) => bytes('onRequestChunk', hooks.onRequestChunk(request, chunk, last))),
-    onResponse: guarded((request, response) => done('onResponse', hooks.onResponse(request, response))),
-    onResponseChunk: guarded((request, chunk, last) => bytes('onResponseChunk', hooks.onResponseChunk(request, chunk, last))),
-    onFinish: (request, outcome) => finish(() => done('onFinish', hooks.onFinish(request, outcome))),
+    onRequest: hook((request) => verdict(hooks.onRequest(request) ?? next())),
+    onRequestChunk: hook((request, chunk, last) => bytes('onRequestChunk', hooks.onRequestChunk(request, chunk, last))),
+    onResponse: hook((request, response) => done('onResponse', hooks.onResponse(request, response))),
+    onResponseChunk: hook((request, chunk, last) => bytes('onResponseChunk', hooks.onResponseChunk(request, chunk, last))),
+    onFinish: hook((request, outcome) => finish(() => done('onFinish', hooks.onFinish(request, outcome)))),
   };
 }
 
@@ -71,6 +101,9 @@ export function respond(response) {
 
 /** Answers with a problem (RFC 9457) of the type `slug`. */
 export function problem(request, status, slug, title, headers = {}) {
+  if (typeof slug !== 'string' || typeof title !== 'string') {
+    throw new Error(`problem(request, status, slug, title) takes two texts, not ${kind(slug)} and ${kind(title)}`);
+  }
   const response = new Response(status);
   response.setHeader('content-type', 'application/problem+json');
   for (const [name, value] of Object.entries(headers)) {
@@ -123,12 +156,30 @@ function kind(value) {
   if (isA('Promise', value)) {
     return 'a Promise: hooks are not async, and what waits looks like a plain call';
   }
+  if (typeof value === 'function') {
+    return `a function (${value.name || 'without a name'}), which nobody has called`;
+  }
   if (value === null || typeof value !== 'object') {
     return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value);
   }
   // The bindings call resources `import_types_0_1_0$Response`.
   const name = (value.constructor ?? Object).name.replace(/^.*\$/, '');
   return name === 'Object' ? `an object with ${Object.keys(value).join(', ') || 'nothing'}` : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+/** What the hook has held of the host ends with it, but for what it returns. */
+function hook(run) {
+  const whole = guarded(run);
+  return (...parameters) => {
+    inHook = true;
+    try {
+      const returned = whole(...parameters);
+      keep(returned?.val);
+      return returned;
+    } finally {
+      giveBack();
+    }
+  };
 }
 
 /** An exception would end the instance, without its text: only a string is the world's `err`. */

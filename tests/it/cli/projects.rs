@@ -183,6 +183,91 @@ fn mistakes_in_javascript_are_failures_with_their_reason() {
     check_builds_and_passes(&project, "my-js", 6);
 }
 
+/// What a hook holds of the gateway, and forgets.
+const HOLDING: &str = r#"
+import { plugin } from './tollgate.js';
+import { Response } from 'tollgate:plugin/types@0.1.0';
+import { Key } from 'tollgate:plugin/crypto@0.1.0';
+export const filter = plugin({
+  name: 'holding', version: '0.1.0', summary: 'Holds on', schema: { type: 'object' },
+  onRequest() {
+    for (let i = 0; i < 20; i++) {
+      new Response(200).status();
+      Key.fromSecret(new Uint8Array(32));
+    }
+  },
+});
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_in_javascript_gives_back_what_it_held() {
+    let Some((_folder, project)) = project_in_javascript() else { return };
+    std::fs::write(project.join("plugin.js"), HOLDING).unwrap();
+    succeeds(&project, &["plugin", "build"]);
+    let component = std::fs::read(project.join("build/my-js.wasm")).unwrap();
+    let gateway = Setup::new(
+        "workers: 1\nroutes: [{ match: { path: / }, plugins: [{ component: my-js, limits: { cpu: 10s } }], respond: {} }]",
+    )
+    .file("plugins/my-js.wasm", component)
+    .start()
+    .await;
+    // 64 responses and 1,024 keys are all that an instance may have.
+    for _ in 0..60 {
+        assert_eq!(gateway.get("/", &[]).await.status, 200);
+    }
+    assert_eq!(gateway.status().await["plugins"][0]["errors"], 0);
+    gateway.stop().await;
+}
+
+/// Values that are not what the world has at their places.
+const WRONG_TYPES: &str = r#"
+from tollgate import Plugin, export, respond
+from wit_world.imports import telemetry
+from wit_world.imports.http_client import Call
+from wit_world.imports import http_client
+
+
+class Wrong(Plugin):
+    name, version, summary, schema = "wrong", "0.1.0", "Takes one for another", {"type": "object"}
+
+    def on_request(self, request):
+        match request.header("x-make"):
+            case "number":
+                request.set_header("x-n", 7)
+            case "text":
+                request.set_body("text")
+            case "level":
+                telemetry.log("info", "well", [])
+            case "pairs":
+                http_client.send(Call("u", "GET", "/", {"a": "b"}, None, None))
+            case "answer":
+                return respond({"status": 200})
+
+
+Filter = export(Wrong)
+"#;
+
+const WRONG_TYPES_CASES: &str = r#"
+cases:
+  - { name: number, request: { headers: { x-make: number } }, expect: { verdict: fail, error: "value has to be str, not int: 7 (plugin.py:" } }
+  - { name: text, request: { headers: { x-make: text } }, expect: { verdict: fail, error: "body has to be bytes, not str: text" } }
+  - { name: level, request: { headers: { x-make: level } }, expect: { verdict: fail, error: "level has to be" } }
+  - { name: pairs, request: { headers: { x-make: pairs } }, expect: { verdict: fail, error: "call has to be" } }
+  - { name: answer, request: { headers: { x-make: answer } }, expect: { verdict: fail, error: "takes a Response, not dict" } }
+"#;
+
+#[test]
+fn values_of_wrong_types_in_python_are_failures_with_their_place() {
+    let Some((_folder, project)) = project_in("python") else { return };
+    if !link_tools("python-allow-list", ".venv", &project) {
+        skipped("componentize-py is not installed");
+        return;
+    }
+    std::fs::write(project.join("plugin.py"), WRONG_TYPES).unwrap();
+    std::fs::write(project.join("cases.yaml"), WRONG_TYPES_CASES).unwrap();
+    check_builds_and_passes(&project, "my-python", 5);
+}
+
 #[test]
 fn a_new_project_in_python_builds_and_passes() {
     let Some((_folder, project)) = project_in("python") else { return };
