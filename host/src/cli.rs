@@ -18,6 +18,7 @@ use crate::{
     config::other,
     disk::CacheFolder,
     generation::Builder,
+    printable,
     server::{self, Options},
     telemetry,
 };
@@ -168,7 +169,7 @@ fn builder(options: &Options) -> Result<(Builder, tokio::runtime::Runtime), Stri
 
 fn complain(message: &str) {
     // Nothing can be done where even standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{message}");
+    let _ = writeln!(std::io::stderr(), "{}", printable::lines(message));
 }
 
 /// Prints to standard output; a reader that has gone (`| head`) is no failure.

@@ -45,15 +45,33 @@ pub(crate) fn check_framing(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// Makes one value of a length that is said several times in one line, as a recipient may (RFC 9110
-/// §8.6). The HTTP library has refused those that differ.
-pub(crate) fn settle_length(headers: &mut HeaderMap) {
-    let Some(length) = headers.get(CONTENT_LENGTH) else { return };
-    let mut members = length.as_bytes().split(|byte| *byte == b',');
-    if let (Some(first), Some(_)) = (members.next(), members.next())
-        && let Ok(first) = HeaderValue::from_bytes(first.trim_ascii())
-    {
-        headers.insert(CONTENT_LENGTH, first);
+/// Makes one value of a length that is said several times, in one line or in several, as a recipient
+/// may (RFC 9110 §8.6), and refuses those that differ.
+pub(crate) fn settle_length(headers: &mut HeaderMap) -> Result<(), Error> {
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+    let Some(first) = lines.next() else { return Ok(()) };
+    if lines.next().is_none() && is_number(first) {
+        return Ok(());
+    }
+    let lines = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+    let mut members =
+        lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let first = members.next().filter(|first| is_number(first));
+    let first = first.filter(|first| members.all(|member| member == *first));
+    let length = first.and_then(|first| HeaderValue::from_bytes(first).ok());
+    let length = length.ok_or(Error::BadRequest("lengths of the body that differ"))?;
+    headers.insert(CONTENT_LENGTH, length);
+    Ok(())
+}
+
+/// Refuses field values that HTTP/2 calls malformed (RFC 9113 §8.2.1): whoever trims them reads others.
+pub(crate) fn check_blanks(headers: &HeaderMap) -> Result<(), Error> {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let mut values = headers.values().map(HeaderValue::as_bytes);
+    match values.any(|value| is_blank(value.first()) || is_blank(value.last())) {
+        true => Err(Error::BadRequest("a field value begins or ends with a blank")),
+        false => Ok(()),
     }
 }
 

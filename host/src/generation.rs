@@ -22,6 +22,7 @@ use crate::{
     chain::Chain,
     config::{Config, PathRewrite, Schemas, Template},
     disk::InUse,
+    listener::Term,
     plugin::{Service, Use},
     reload::Stamps,
     router::Router,
@@ -50,6 +51,8 @@ pub(crate) struct Generation {
     pub(crate) _artifacts: Vec<InUse>,
     /// Of each listener, in the configuration's order; `None`: cleartext.
     pub(crate) tls: Vec<Option<Arc<rustls::ServerConfig>>>,
+    /// Of all listeners' certificates.
+    pub(crate) terms: Vec<Term>,
 }
 
 impl Generation {

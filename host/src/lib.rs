@@ -11,6 +11,7 @@ pub mod server;
 mod worker;
 mod clock;
 mod digest;
+mod printable;
 pub mod disk;
 mod tls;
 mod listener;

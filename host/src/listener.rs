@@ -1,5 +1,6 @@
 //! Listening sockets of one worker: the accept loop, connection slots, the drain.
 
+mod certificates;
 mod client;
 mod connection;
 mod framing;
@@ -32,6 +33,7 @@ use self::{connection::Arrival, slots::Permit};
 use crate::{gateway::Gateway, telemetry::LogWindow, worker};
 
 pub(crate) use self::{
+    certificates::{Term, terms},
     client::{Certificate, Client, ClientTls},
     handshake::Handshakes,
     linger::read_away,

@@ -169,6 +169,8 @@ fn upstream(error: &UpstreamError) -> Kind {
         | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::TransferCoding { .. }
+        | UpstreamError::Lengths { .. }
+        | UpstreamError::BrokenUpload { .. }
         | UpstreamError::UnaskedUpgrade => kind(
             StatusCode::BAD_GATEWAY,
             "upstream-protocol",

@@ -65,9 +65,12 @@ impl TlsFaults {
         let chain = self.keep(&at, certificates(&files.certificate));
         let key = self.keep(&files.at.key("key"), signing_key(&files.key));
         let certified = CertifiedKey::new(chain?, key?);
-        let fits = certified.keys_match().map_err(|_| TlsError::OtherKey {
-            certificate: files.certificate.clone(),
-            key: files.key.clone(),
+        let fits = certified.keys_match().map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => TlsError::OtherKey {
+                certificate: files.certificate.clone(),
+                key: files.key.clone(),
+            },
+            error => unusable(&files.certificate, in_plain_words(&error)),
         });
         self.keep(&at, fits).map(|()| certified)
     }
@@ -98,10 +101,10 @@ pub(crate) fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
 }
 
 /// All certificates of a PEM file, in its order.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = disk::read(path, disk::MAX_TEXT).map_err(|error| unreadable(path, error))?;
     let found = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
-    let found = found.map_err(|error| unreadable(path, error))?;
+    let found = found.map_err(|error| unreadable(path, in_pem_words(&error)))?;
     if found.is_empty() {
         return Err(TlsError::Empty { path: path.to_owned(), what: "certificate" });
     }
@@ -112,8 +115,44 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = disk::read(path, disk::MAX_TEXT).map_err(|error| unreadable(path, error))?;
     PrivateKeyDer::from_pem_slice(&Zeroizing::new(text)).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::Empty { path: path.to_owned(), what: "private key" },
-        error => unreadable(path, error),
+        error => unreadable(path, in_pem_words(&error)),
     })
+}
+
+/// The library's words for these are of its own code.
+pub(crate) fn in_plain_words(error: &rustls::Error) -> String {
+    use rustls::{Error, InvalidMessage};
+    let text = format!("{error:?}");
+    if text.contains("CaUsedAsEndEntity") {
+        return "the certificate is one of an authority (CA:TRUE), which cannot stand for a server; sign \
+                the server's with it, or make it with basicConstraints=CA:FALSE"
+            .into();
+    }
+    if text.contains("UnsupportedCertVersion") {
+        return "the certificate is of X.509 version 1; make it of version 3, with a subjectAltName \
+                (`openssl x509 -req -extfile ..`)"
+            .into();
+    }
+    match error {
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            format!("what came is not TLS ({error})")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// What is wrong with a text that should be PEM.
+fn in_pem_words(error: &pem::Error) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("the line `-----END {}-----` is missing", text(end_marker))
+        }
+        pem::Error::IllegalSectionStart { line } => {
+            format!("`{}` begins nothing", text(line).trim().escape_debug())
+        }
+        error => error.to_string(),
+    }
 }
 
 fn unreadable(path: &Path, error: impl ToString) -> TlsError {

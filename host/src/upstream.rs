@@ -4,6 +4,7 @@ mod again;
 mod authority;
 mod connect;
 mod cut;
+mod error;
 mod pool;
 mod refusals;
 mod resolve;
@@ -31,12 +32,12 @@ use http::HeaderValue;
 use prometheus::{Histogram, HistogramVec, IntCounterVec};
 
 use self::{
-    connect::{MAX_RESPONSE_FIELDS, MAX_RESPONSE_HEAD},
     pool::Target,
     schedule::Schedule,
     tls::Tls,
 };
 use crate::{
+    body::BodyError,
     config,
     exchange::Chain,
     telemetry::{Failures, Metrics},
@@ -45,6 +46,7 @@ use crate::{
 
 pub(crate) use self::{
     again::Origin,
+    error::UpstreamError,
     pool::Lease,
     resolve::Resolver,
     send::{Answer, Patience},
@@ -62,6 +64,8 @@ pub(crate) struct Upstream {
     targets: ArcSwap<Targets>,
     /// Where in the schedule the next exchange goes.
     next: AtomicUsize,
+    /// Where in it the next turn goes of an address that rests.
+    spare: AtomicUsize,
     workers: usize,
     /// Requests that wait for room on HTTP/2 connections.
     waiting: AtomicUsize,
@@ -85,57 +89,6 @@ struct Targets {
     schedule: Schedule,
 }
 
-/// Why an upstream gave no response.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UpstreamError {
-    #[error("none of its endpoints has an address")]
-    Unresolved,
-    #[error("no connection to {address}")]
-    Unreachable { address: SocketAddr, source: io::Error },
-    /// All streams of all HTTP/2 connections that there may be are taken.
-    #[error("{address} had no room for another request within {limit:?}")]
-    Full { address: SocketAddr, limit: Duration },
-    #[error("{address} sent no response head within {limit:?}")]
-    TimedOut { address: SocketAddr, limit: Duration },
-    #[error("{address} took up nothing of the request body for {limit:?}")]
-    Stalled { address: SocketAddr, limit: Duration },
-    /// It did nothing with the request (RFC 9113 §8.7).
-    #[error("{address} refused the request")]
-    Refused { address: SocketAddr, source: hyper::Error },
-    /// The connection ended before a response head; the request may have been taken.
-    #[error("{address} closed the connection")]
-    Closed { address: SocketAddr, source: hyper::Error },
-    #[error(
-        "{address} sent a response head of more than {MAX_RESPONSE_HEAD} bytes or {MAX_RESPONSE_FIELDS} fields"
-    )]
-    HeadTooLarge { address: SocketAddr },
-    #[error("{address} did not answer as HTTP asks")]
-    Protocol { address: SocketAddr, source: hyper::Error },
-    /// A body that would go on as if it had no such coding.
-    #[error("{address} answered in a transfer coding other than chunked")]
-    TransferCoding { address: SocketAddr },
-    #[error("it switched to another protocol unasked")]
-    UnaskedUpgrade,
-}
-
-impl UpstreamError {
-    /// The label in metrics.
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Unresolved => "unresolved",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Full { .. } => "full",
-            Self::TimedOut { .. } | Self::Stalled { .. } => "timed-out",
-            Self::Refused { .. } => "refused",
-            Self::Closed { .. } => "closed",
-            Self::HeadTooLarge { .. }
-            | Self::Protocol { .. }
-            | Self::TransferCoding { .. }
-            | Self::UnaskedUpgrade => "protocol",
-        }
-    }
-}
-
 impl Upstream {
     /// # Errors
     ///
@@ -151,6 +104,7 @@ impl Upstream {
             tls: config.tls.as_ref().map(|tls| Tls::new(tls, config.protocol)).transpose()?,
             targets: ArcSwap::default(),
             next: AtomicUsize::new(0),
+            spare: AtomicUsize::new(0),
             workers,
             waiting: AtomicUsize::new(0),
             failures: Arc::default(),
@@ -226,20 +180,29 @@ impl Upstream {
         }
     }
 
-    /// The target whose turn it is. Those that rest are passed over as long as there is another, and
-    /// those that have refused this request always.
-    fn pick(&self, refused: &[SocketAddr]) -> Option<Arc<Target>> {
+    /// The target whose turn it is. The turns of those that rest go round among the others, as long as
+    /// there are any; those that have refused this request are passed over always.
+    fn pick(self: &Arc<Self>, refused: &[SocketAddr]) -> Option<Arc<Target>> {
         let targets = self.targets.load();
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let round = turn..turn.saturating_add(targets.schedule.turns());
-        let others = || {
-            let turns = round.clone().filter_map(|turn| targets.schedule.at(turn));
-            turns.map(|at| &targets.all[at]).filter(|it| !refused.contains(&it.address))
-        };
-        // A request that has been refused leaves it to others to try those that rest.
-        let is_first = refused.is_empty();
-        let takes = |it: &&Arc<Target>| it.rest.is_over() || (is_first && it.rest.may_be_tried());
-        others().find(takes).or_else(|| others().next()).map(Arc::clone)
+        let at = |turn| Some(&targets.all[targets.schedule.at(turn)?]);
+        let may = |target: &&Arc<Target>| !refused.contains(&target.address);
+        let spare = || at(self.spare.fetch_add(1, Ordering::Relaxed));
+        let turns = || 0..targets.schedule.turns();
+        let first = at(turn).into_iter().chain(turns().filter_map(|_| spare()));
+        let free = first.filter(may).find(|target| self.takes_turns(target));
+        free.or_else(|| turns().filter_map(|on| at(turn.wrapping_add(on))).find(may))
+            .map(Arc::clone)
+    }
+
+    /// Whether the target does not rest. One whose rest is over is tried beside the requests, which
+    /// would have to wait for it.
+    fn takes_turns(self: &Arc<Self>, target: &Arc<Target>) -> bool {
+        let takes = target.rest.is_over();
+        if !takes && target.rest.may_be_tried() {
+            tokio::spawn(Arc::clone(self).try_again(Arc::clone(target)));
+        }
+        takes
     }
 
     /// Whether there is an address beside those that have refused.
@@ -255,6 +218,17 @@ impl Upstream {
                 self.other_durations.with_label_values(&[&*self.name, "other"]).observe(seconds)
             }
         }
+    }
+
+    /// Counts a response that it did not bring to its end.
+    pub(crate) fn count_broken_off(&self, error: &BodyError) {
+        let reason = match error {
+            BodyError::UpstreamAborted => "cut",
+            BodyError::UpstreamIdle { .. } => "timed-out",
+            BodyError::UpstreamMalformed => "protocol",
+            _ => return,
+        };
+        self.attempts_failed.with_label_values(&[&*self.name, reason]).inc();
     }
 
     /// Whether a connection came of asking for one; tells when that changes.
@@ -273,7 +247,8 @@ impl Upstream {
 
     /// Counts an attempt that failed, also one that another may make good.
     fn count_failure(&self, error: &UpstreamError) {
-        self.attempts_failed.with_label_values(&[&*self.name, error.reason()]).inc();
+        let Some(reason) = error.reason() else { return };
+        self.attempts_failed.with_label_values(&[&*self.name, reason]).inc();
         let upstream = &*self.name;
         tracing::debug!(upstream, error = %Chain(error), "an attempt failed");
     }

@@ -47,6 +47,21 @@ async fn seen(mut connection: Connection) -> String {
 }
 
 #[tokio::test]
+async fn a_certificate_that_has_expired_is_told() {
+    let authority = Authority::default();
+    let gateway = setup(&[("a", &authority.expired(&["gateway.test"]))], "").start().await;
+    let ready = gateway.admin("/readyz").await.text();
+    assert!(
+        ready.contains("degraded: the certificate `") && ready.contains("a.pem` has expired"),
+        "{ready}"
+    );
+    gateway.logged(&["WARN", "a.pem` has expired"]).await;
+    let end = gateway.metric("tollgate_certificate_not_after_seconds", &[]).await;
+    assert_eq!(end, 1_577_836_800.0);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn tls_1_2_and_1_3_are_spoken() {
     let authority = Authority::default();
     let certificate = authority.server(&["gateway.test"]);

@@ -2,7 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
+    KeyPair, date_time_ymd,
 };
 
 /// Signs certificates.
@@ -32,6 +32,17 @@ impl Authority {
     #[must_use]
     pub fn server(&self, names: &[&str]) -> Certificate {
         self.sign(names, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// The same, of a time that is over.
+    #[must_use]
+    pub fn expired(&self, names: &[&str]) -> Certificate {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_after = date_time_ymd(2020, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Certificate { pem: certificate.pem(), key: key.serialize_pem() }
     }
 
     /// For a client with this name.

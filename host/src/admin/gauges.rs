@@ -7,6 +7,11 @@ pub(super) fn set(metrics: &Metrics, generation: &Generation, shared: &Shared) {
     of_plugins(metrics, generation);
     of_upstreams(metrics, generation);
     of_what_is_kept(metrics, shared);
+    metrics.certificate_end.reset();
+    for term in &generation.terms {
+        let file = term.file.to_string_lossy();
+        metrics.certificate_end.with_label_values(&[&*file]).set(term.end);
+    }
 }
 
 /// Several uses can have one name.

@@ -1,9 +1,12 @@
 //! `POST /cache/purge`: takes responses out of the cache.
 
+use std::time::Duration;
+
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
 
 use super::{
     Endpoints,
@@ -14,6 +17,9 @@ use crate::cache::Purge;
 
 /// Of the request: a tag or key, and words around it.
 const MAX_BODY: usize = 16 * 1024;
+
+/// For all of it to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const USAGE: &str = "one of tag, key and all=true is needed, in the query or as JSON; \
     plugin names the use whose responses go, else those of all do\n";
@@ -62,7 +68,9 @@ impl Wanted {
         if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
             return Self::of_query(query);
         }
-        let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
+        let body = Limited::new(request.into_body(), MAX_BODY).collect();
+        let body = timeout(BODY_TIMEOUT, body).await;
+        let body = body.map_err(|_| "the body did not come in time".to_owned())?;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         if body.is_empty() {
             return Ok(Self::default());

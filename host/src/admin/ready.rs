@@ -1,8 +1,8 @@
 //! `GET /readyz`: a line for each thing that is degraded, which is not unready.
 
 use crate::{
-    generation::Generation, plugin::Quarantine, reload::LastReload, telemetry::AccessLog,
-    upstream::Upstream,
+    generation::Generation, listener::Term, plugin::Quarantine, reload::LastReload,
+    telemetry::AccessLog, upstream::Upstream,
 };
 
 pub(super) fn of(generation: &Generation, last_reload: Option<&LastReload>) -> String {
@@ -18,6 +18,9 @@ pub(super) fn of(generation: &Generation, last_reload: Option<&LastReload>) -> S
         if let Some(lack) = lack(upstream) {
             degraded(format!("upstream `{}` has {lack}", upstream.name));
         }
+    }
+    for warning in generation.terms.iter().filter_map(Term::warning) {
+        degraded(warning);
     }
     for plugin in generation.uses.iter().flat_map(|plugin| plugin.versions()) {
         if plugin.quarantine().is_some_and(Quarantine::is_active) {

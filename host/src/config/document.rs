@@ -3,8 +3,10 @@
 mod yaml;
 
 use std::{
+    cell::RefCell,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::{Map, Number, Value};
@@ -12,8 +14,10 @@ use serde_json::{Map, Number, Value};
 use super::{
     fault::Fault,
     pointer::{Place, Pointer, Step},
+    secrets::MASK,
     substitute,
 };
+use crate::printable;
 
 /// A configuration file, its variables replaced.
 #[derive(Clone)]
@@ -23,7 +27,12 @@ pub struct Document {
     /// Where relative paths start.
     folder: PathBuf,
     root: Node,
+    /// What variables stand for, the longest first; not what is too short to be a secret.
+    looked_up: Vec<Arc<str>>,
 }
+
+/// Bytes of the shortest text that is taken for a secret wherever it is found.
+const MIN_SECRET: usize = 5;
 
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -90,6 +99,7 @@ impl Document {
             file: path.display().to_string(),
             folder: path.parent().map(Path::to_owned).unwrap_or_default(),
             root: Node { place: Place::START, content: Content::Mapping(vec![]) },
+            looked_up: Vec::new(),
         };
         match yaml::parse(text) {
             Ok(root) => document.root = root,
@@ -185,8 +195,18 @@ impl Document {
             file: self.file.clone(),
             place: self.place(at),
             at: at.clone(),
-            message: message.to_string(),
+            // One line, whoever says it.
+            message: printable::one_line(&message.to_string()).into_owned(),
         }
+    }
+
+    /// `text` of somebody else, without what variables stand for.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for value in &self.looked_up {
+            text = text.replace(&**value, MASK);
+        }
+        text
     }
 
     pub(super) fn node(&self, at: &Pointer) -> Option<&Node> {
@@ -230,7 +250,16 @@ impl Document {
     fn substitute(&mut self, text: &str, lookup: &substitute::Lookup<'_>) -> Vec<Fault> {
         let lines: Vec<&str> = text.lines().collect();
         let mut failed = Vec::new();
-        self.root.substitute(&lines, lookup, &mut Pointer::default(), &mut failed);
+        let found = RefCell::new(Vec::new());
+        let noting = |name: &str| {
+            let value = lookup(name);
+            let secret = value.as_ref().ok().map(|text| text.trim());
+            found.borrow_mut().extend(secret.filter(|it| it.len() >= MIN_SECRET).map(Arc::from));
+            value
+        };
+        self.root.substitute(&lines, &noting, &mut Pointer::default(), &mut failed);
+        self.looked_up = found.into_inner();
+        self.looked_up.sort_by_key(|value: &Arc<str>| std::cmp::Reverse(value.len()));
         failed.into_iter().map(|(at, message)| self.fault(&at, message)).collect()
     }
 }

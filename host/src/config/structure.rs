@@ -1,5 +1,6 @@
 //! Checks a document against a JSON Schema and says in plain words what does not fit.
 
+mod weight;
 mod words;
 
 use std::{collections::HashSet, sync::LazyLock};
@@ -97,6 +98,7 @@ pub(super) fn build(
     options: ValidationOptions<'static>,
     schema: &Value,
 ) -> Result<Validator, String> {
+    weight::check(schema)?;
     options.build(schema).map_err(|error| match error.instance_path().as_str() {
         "" => error.to_string(),
         at => format!("at {at}: {error}"),

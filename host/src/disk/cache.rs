@@ -25,7 +25,7 @@ pub struct CacheFolder {
 /// A kept file that is in use. Clones are the same use.
 #[derive(Clone, Debug)]
 pub(crate) struct InUse {
-    _file: Arc<File>,
+    file: Arc<File>,
 }
 
 impl InUse {
@@ -43,7 +43,12 @@ impl InUse {
                 tracing::debug!(path = %path.display(), %error, "a cached file cannot be locked");
             }
         }
-        Some(Self { _file: Arc::new(file) })
+        Some(Self { file: Arc::new(file) })
+    }
+
+    /// What is in use, even where another file has its name by now.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 }
 

@@ -65,6 +65,7 @@ pub(super) fn finish(mut state: Box<State>, end: &End<'_>) {
     if let Some(BrokenOff::By(error)) = &end.broken_off {
         let (request_id, route) = (state.id(), state.route_name());
         tracing::info!(request_id, route, error = %Chain(error), "a response broke off");
+        count_at_upstream(&state, error);
     }
     let logs = state.generation.access_log.as_ref().filter(|log| log.wants());
     let hooks =
@@ -81,6 +82,15 @@ pub(super) fn finish(mut state: Box<State>, end: &End<'_>) {
         worker::spawn(async move {
             route.chain.on_finish(Exchange { state: Some(state) }, &outcome).await;
         });
+    }
+}
+
+/// Nothing else counts a response whose head was well.
+fn count_at_upstream(state: &State, error: &BodyError) {
+    let upstream =
+        state.answered_by.as_ref().and_then(|name| state.generation.upstreams.get(&**name));
+    if let Some(upstream) = upstream {
+        upstream.count_broken_off(error);
     }
 }
 

@@ -19,6 +19,11 @@ pub(crate) fn settle_host<B>(request: &mut Request<B>) -> Result<(), Error> {
         }
         (Some(authority), _) => HeaderValue::from_str(authority.as_str())
             .map_err(|_| Error::BadRequest("the authority is not one"))?,
+        // Monitors of load balancers send it empty, which RFC 9112 §3.2 allows: none is named.
+        (None, Some(host)) if host.is_empty() => {
+            request.headers_mut().remove(HOST);
+            return Ok(());
+        }
         (None, Some(host)) => host,
         // HTTP/1.0 knows no host.
         (None, None) if request.version() <= Version::HTTP_10 => return Ok(()),
@@ -33,14 +38,19 @@ pub(crate) fn settle_host<B>(request: &mut Request<B>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A host and perhaps a port (RFC 3986 §3.2.2, §3.2.3); empty is allowed by RFC 9112 §3.2.
+/// A host and perhaps a port (RFC 3986 §3.2.2, §3.2.3).
 fn is_authority(bytes: &[u8]) -> bool {
     let (host, port) = match bytes.iter().position(|byte| *byte == b']') {
         Some(end) => bytes.split_at(end + 1),
         None => bytes.split_at(bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())),
     };
-    is_host(host)
-        && (port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit))
+    is_host(host) && (port.is_empty() || port[0] == b':' && is_port(&port[1..]))
+}
+
+/// A number of 16 bits, or nothing.
+fn is_port(digits: &[u8]) -> bool {
+    let number = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u16>().ok());
+    digits.iter().all(u8::is_ascii_digit) && (digits.is_empty() || number.is_some())
 }
 
 /// A registered name, an IPv4 address, or an IPv6 address in brackets.

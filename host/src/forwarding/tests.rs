@@ -24,6 +24,22 @@ fn text(headers: &HeaderMap) -> Vec<String> {
     lines
 }
 
+#[test]
+fn a_length_that_is_said_more_than_once_is_one_or_none() {
+    let settled = |lengths: &[&'static str]| {
+        let lines: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
+        let mut headers = headers(&lines);
+        settle_length(&mut headers).ok().map(|()| text(&headers).join("; "))
+    };
+    for same in [&["3"][..], &["3, 3"], &["3", "3"], &["3 ,3", "3"]] {
+        assert_eq!(settled(same).as_deref(), Some("content-length: 3"), "{same:?}");
+    }
+    assert_eq!(settled(&[]).as_deref(), Some(""));
+    for other in [&["3", "4"][..], &["3, 4"], &["3,"], &["+3"], &[""], &["3", ""], &["a"]] {
+        assert_eq!(settled(other), None, "{other:?}");
+    }
+}
+
 #[track_caller]
 fn check_stripped(before: &[(&'static str, &'static str)], after: &[&str]) {
     let mut headers = headers(before);

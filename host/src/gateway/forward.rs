@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode, Version, header::LOCATION};
 
 use super::{Wishes, outgoing, service, target};
 use crate::{
-    body::{Body, BodyError},
+    body::Body,
     config::Template,
     error::Error,
     exchange::Exchange,
@@ -141,10 +141,12 @@ fn blame(
     upstream: &Upstream,
     source: UpstreamError,
 ) -> Error {
-    let noted = exchange.request_failure();
-    if let Some(body) = noted.as_ref().or_else(|| find_body_error(&source))
-        && let Some(error) = Error::of_request_body(body)
-    {
+    let sent = match &source {
+        UpstreamError::BrokenUpload { source } => Some(source.clone()),
+        _ => None,
+    };
+    let body = exchange.request_failure().or(sent);
+    if let Some(error) = body.as_ref().and_then(Error::of_request_body) {
         return error;
     }
     match route.timeout {
@@ -153,15 +155,4 @@ fn blame(
         }
         _ => Error::Upstream { upstream: upstream.name.to_string(), source },
     }
-}
-
-fn find_body_error(error: &UpstreamError) -> Option<&BodyError> {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if let Some(body) = error.downcast_ref::<BodyError>() {
-            return Some(body);
-        }
-        source = error.source();
-    }
-    None
 }

@@ -129,7 +129,9 @@ impl Builder {
         let upstreams = found.keep(self.upstreams(&config, previous, &stamps).await);
         let made = links.zip(services).zip(tls.zip(access_log)).zip(upstreams);
         let (((links, mut services), (tls, access_log)), upstreams) = found.or(made)?;
-        for warning in check::of_plugins(&config, links.iter().map(Link::plugin)) {
+        let terms = check::terms(&config);
+        let warnings = check::of_plugins(&config, links.iter().map(Link::plugin));
+        for warning in warnings.into_iter().chain(check::of_the_rest(&config, &terms)) {
             tracing::warn!("{warning}");
         }
         let router = self.router(&config, &links, &services, &upstreams)?;
@@ -155,6 +157,7 @@ impl Builder {
             unrouted: RouteMetrics::new(&self.metrics, ""),
             _artifacts: fetches.in_use(),
             tls,
+            terms,
         })
     }
 

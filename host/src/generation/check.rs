@@ -16,7 +16,7 @@ use super::{
 use crate::{
     chain::Link,
     config::{self, Config, Fault, Pointer, Schemas},
-    listener,
+    listener::{self, Term},
     plugin::{Side, Use},
     telemetry::AccessLog,
     tls, upstream,
@@ -150,6 +150,7 @@ impl Summary {
     ) -> Self {
         let proven = links.iter().map(|link| link.as_ref()?.plugin());
         let warnings = of_plugins(config, proven).into_iter();
+        let warnings = warnings.chain(of_the_rest(config, &terms(config)));
         let placed = masked.into_iter().map(|at| (config.document.place(&at), at));
         let masked = placed.collect::<BTreeSet<_>>().into_iter().map(|(_, at)| {
             let reason =
@@ -164,6 +165,22 @@ impl Summary {
             warnings: warnings.collect(),
         }
     }
+}
+
+/// When the listeners' certificates hold.
+pub(super) fn terms(config: &Config) -> Vec<Term> {
+    config.listeners.iter().filter_map(|it| it.tls.as_ref()).flat_map(listener::terms).collect()
+}
+
+/// What deserves a look beside plugins.
+pub(super) fn of_the_rest(config: &Config, terms: &[Term]) -> Vec<String> {
+    let terms = terms.iter().filter_map(|term| Some((&term.at, term.warning()?)));
+    let mut warnings: Vec<_> =
+        terms.map(|(at, warning)| fault(config, at, warning).to_string()).collect();
+    if config.routes.is_empty() {
+        warnings.push("there is no route: every request is a 404".to_owned());
+    }
+    warnings
 }
 
 /// What deserves a look of the uses, each proven or `None`.

@@ -218,6 +218,13 @@ impl<'a> Found<'a> {
 /// The component that was probably meant by a file that is not in the plugin directory.
 fn similar(path: &Path, folder: &Path) -> String {
     let stem = |path: &Path| Some(path.file_stem()?.to_str()?.to_owned());
+    // A name is looked for in the directory, and a path is one beside the configuration.
+    if let Some(name) = path.file_name().filter(|_| path.parent() != Some(folder))
+        && folder.join(name).is_file()
+        && let Some(name) = stem(path)
+    {
+        return format!("; did you mean `{name}`?");
+    }
     let Some(name) = stem(path).filter(|_| path.parent() == Some(folder)) else {
         return String::new();
     };

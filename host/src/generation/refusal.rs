@@ -14,8 +14,10 @@ const MAX_REASONS: usize = 20;
 /// A plugin that says several lines has found several faults.
 pub(super) fn refusal(config: &Config, plugin: &config::Use, error: &HookError) -> Vec<Fault> {
     let name = &plugin.name;
+    let limit = limit(error);
     let HookError::Failed(text) = error else {
-        let limit = limit(error).map(|key| plugin.at.key("limits").key(key));
+        let error = config.document.hide(&error.to_string());
+        let limit = limit.map(|key| plugin.at.key("limits").key(key));
         return vec![match limit.filter(|at| config.document.has(at)) {
             Some(at) => {
                 fault(config, &at, format!("plugin `{name}` cannot be configured: {error}"))
@@ -53,7 +55,8 @@ fn limit(error: &HookError) -> Option<&'static str> {
 fn told(config: &Config, plugin: &config::Use, line: &str) -> Fault {
     let Way { at, reason } = placed(config, plugin, line);
     let whole = || format!("plugin `{}` refuses its configuration: {line}", plugin.name);
-    fault(config, &at, reason.map_or_else(whole, str::to_owned))
+    let told = reason.map_or_else(whole, str::to_owned);
+    fault(config, &at, config.document.hide(&told))
 }
 
 /// What the schema has told, and what the plugin says beside it: not of the same value again, nor of

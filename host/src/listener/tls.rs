@@ -1,26 +1,20 @@
-//! TLS towards clients: certificates chosen by server name, client certificates, ALPN.
+//! TLS towards clients: its versions, client certificates, tickets, ALPN.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use rustls::{
     ProtocolVersion, ServerConfig, ServerConnection, SupportedProtocolVersion,
     crypto::aws_lc_rs::Ticketer,
-    server::{
-        ClientHello, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
-        danger::ClientCertVerifier,
-    },
-    sign::CertifiedKey,
+    server::{ProducesTickets, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
-use x509_parser::{extensions::GeneralName, prelude::X509Certificate};
 
-use super::client::{Certificate, ClientTls};
+use super::{
+    certificates::{Certificates, alternative_names},
+    client::{Certificate, ClientTls},
+};
 use crate::{
-    config::{CertificateFiles, ClientAuth, ListenerTls, TlsVersion},
+    config::{ClientAuth, ListenerTls, TlsVersion},
     digest::Digest,
     tls::{TlsError, TlsFault, TlsFaults, roots, unusable},
 };
@@ -87,65 +81,6 @@ fn ticketer(is_own: bool) -> Result<Arc<dyn ProducesTickets>, TlsError> {
     Ok(Arc::clone(TICKETER.get_or_init(|| made)))
 }
 
-/// Certificates by the names in them.
-struct Certificates {
-    /// Lower-case; `*.example.org` stands as it is.
-    by_name: HashMap<String, Arc<CertifiedKey>>,
-    /// For clients that send no name, or one that no certificate has.
-    first: Arc<CertifiedKey>,
-}
-
-impl Certificates {
-    /// `None` where there are faults.
-    fn load(config: &ListenerTls, faults: &mut TlsFaults) -> Option<Self> {
-        let mut by_name = HashMap::new();
-        let mut first = None;
-        for files in &config.certificates {
-            let Some((key, names)) = load(files, faults) else { continue };
-            first.get_or_insert_with(|| Arc::clone(&key));
-            for name in names {
-                by_name.entry(name).or_insert_with(|| Arc::clone(&key));
-            }
-        }
-        Some(Self { by_name, first: first? })
-    }
-
-    fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
-        let name = name.to_ascii_lowercase();
-        self.by_name.get(&name).or_else(|| {
-            let (_, parent) = name.split_once('.')?;
-            self.by_name.get(&format!("*.{parent}"))
-        })
-    }
-}
-
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| self.find(name));
-        Some(Arc::clone(named.unwrap_or(&self.first)))
-    }
-}
-
-impl fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.by_name.keys()).finish()
-    }
-}
-
-/// A certificate with its key, and the names in it.
-fn load(
-    files: &CertificateFiles,
-    faults: &mut TlsFaults,
-) -> Option<(Arc<CertifiedKey>, Vec<String>)> {
-    let certified = faults.certified(files)?;
-    let leaf = x509_parser::parse_x509_certificate(&certified.cert[0]);
-    let leaf = leaf.map_err(|error| unusable(&files.certificate, error));
-    let (_, leaf) = faults.keep(&files.at.key("certificate"), leaf)?;
-    let names =
-        alternative_names(&leaf).into_iter().map(|name| name.to_ascii_lowercase()).collect();
-    Some((Arc::new(certified), names))
-}
-
 /// What plugins and logs learn of a client's TLS.
 pub(super) fn describe(session: &ServerConnection) -> ClientTls {
     let certificate = session.peer_certificates().and_then(|chain| chain.first());
@@ -163,25 +98,5 @@ pub(super) fn describe(session: &ServerConnection) -> ClientTls {
                 sha256: Digest::of(der).into_hex(),
             })
         }),
-    }
-}
-
-/// DNS names, addresses and URIs, in the certificate's order.
-fn alternative_names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
-    names.value.general_names.iter().filter_map(text).collect()
-}
-
-fn text(name: &GeneralName<'_>) -> Option<String> {
-    match name {
-        GeneralName::DNSName(name) | GeneralName::URI(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
-            Ok(v4) => Some(std::net::Ipv4Addr::from(v4).to_string()),
-            Err(_) => {
-                let v6 = <[u8; 16]>::try_from(*bytes).ok()?;
-                Some(std::net::Ipv6Addr::from(v6).to_string())
-            }
-        },
-        _ => None,
     }
 }

@@ -125,10 +125,10 @@ impl Watch {
     pub(crate) fn make_room(&self) {
         let connections = self.connections.lock();
         let connections = connections.slots.iter().flatten();
-        let mut idle: Vec<_> = connections.filter(|connection| connection.could_go()).collect();
-        idle.sort_unstable_by_key(|connection| connection.since.load(Relaxed));
+        let mut idle: Vec<_> = connections.filter_map(|it| Some((it, it.could_go()?))).collect();
+        idle.sort_unstable_by_key(|(connection, _)| connection.since.load(Relaxed));
         let some = idle.len().min(MADE_ROOM);
-        idle[..some].iter().for_each(|connection| connection.order(Order::Close));
+        idle[..some].iter().for_each(|(connection, order)| connection.order(*order));
     }
 
     /// Every connection, also those to come, closes once it has nothing to do.
@@ -249,9 +249,15 @@ impl Connection {
         idle && self.stalled.load(Relaxed) == 0 && self.waited() > LAST_WORD
     }
 
-    /// Whether its client has shown that it does not ask for more at once.
-    fn could_go(&self) -> bool {
-        self.phase() == Phase::Idle && self.waited() > SPARED && self.orders() == Order::GoOn
+    /// How to part from a client that does not ask for anything, if it does not.
+    fn could_go(&self) -> Option<Order> {
+        let waited = self.waited();
+        let is_silent = self.stalled.load(Relaxed) == 0 && waited > SPARED + LAST_WORD;
+        match self.phase() {
+            Phase::Idle | Phase::Opening if is_silent => Some(Order::Kill),
+            Phase::Idle if waited > SPARED && self.orders() == Order::GoOn => Some(Order::Close),
+            _ => None,
+        }
     }
 
     /// Whether its exchange should have ended by its own time-out.

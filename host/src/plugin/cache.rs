@@ -4,8 +4,12 @@
 //! nobody but the process's user can write.
 
 use std::{
-    fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    fs,
+    io::{self, Write},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -46,14 +50,19 @@ impl CompiledCache {
     #[expect(unsafe_code, reason = "loading compiled code is what the cache is for")]
     pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &Digest) -> Option<Compiled> {
         let path = self.path(engine, digest);
-        let kept = InUse::of(&path);
-        kept.as_ref()?;
-        // SAFETY: the file was written by `put` of this user: `prepare` has refused folders that
-        // others can write. Wasmtime itself refuses code of another version or configuration.
+        let kept = InUse::of(&path)?;
+        if !kept.file().metadata().is_ok_and(|it| is_ours_alone(&it)) {
+            tracing::warn!(path = %path.display(), "a compiled plugin that others could have written is not used");
+            return None;
+        }
+        // SAFETY: the file was written by `put` of this user, and nobody else may write it or could
+        // have put it there (`prepare`). Wasmtime itself refuses code of another version or
+        // configuration.
+        let path = format!("/proc/self/fd/{}", kept.file().as_raw_fd());
         match unsafe { Component::deserialize_file(engine, &path) } {
-            Ok(component) => Some(Compiled { component, kept }),
+            Ok(component) => Some(Compiled { component, kept: Some(kept) }),
             Err(error) => {
-                tracing::debug!(path = %path.display(), %error, "compiled plugin is not usable");
+                tracing::debug!(path, %error, "compiled plugin is not usable");
                 None
             }
         }
@@ -71,7 +80,7 @@ impl CompiledCache {
         let written = component
             .serialize()
             .map_err(io::Error::other)
-            .and_then(|code| fs::write(&temporary, code))
+            .and_then(|code| write(&temporary, &code))
             .and_then(|()| fs::rename(&temporary, &path));
         if let Err(error) = written {
             let _ = fs::remove_file(&temporary);
@@ -90,12 +99,35 @@ impl CompiledCache {
     }
 }
 
+/// Whatever the process's umask.
+fn write(path: &Path, code: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(code)
+}
+
 fn prepare(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let metadata = fs::metadata(folder)?;
-    let user = fs::metadata("/proc/self")?.uid();
-    if metadata.uid() != user || metadata.permissions().mode() & 0o022 != 0 {
+    if !is_ours_alone(&fs::metadata(folder)?) {
         return Err(io::Error::other("others than this process's user could write the folder"));
     }
-    Ok(())
+    // Whoever may write a folder above it could put another in its place.
+    let whole = folder.canonicalize()?;
+    match whole.ancestors().skip(1).find(|above| fs::metadata(above).is_ok_and(|it| is_open(&it))) {
+        Some(above) => {
+            let reason = format!("everybody could replace what is in `{}`", above.display());
+            Err(io::Error::other(reason))
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_ours_alone(metadata: &fs::Metadata) -> bool {
+    let user = fs::metadata("/proc/self").map(|it| it.uid());
+    user.is_ok_and(|user| user == metadata.uid()) && metadata.permissions().mode() & 0o022 == 0
+}
+
+/// Whether everybody may rename what others have in a folder.
+fn is_open(metadata: &fs::Metadata) -> bool {
+    let mode = metadata.permissions().mode();
+    mode & 0o002 != 0 && mode & 0o1000 == 0
 }

@@ -28,13 +28,14 @@ use super::{
     snapshot::{NoSnapshot, Snapshot},
     state::State,
     surface::Surface,
-    trace::Traces,
+    trace::{self, Traces},
     world::Release,
 };
 use crate::{
     config,
     digest::Digest,
     disk::{CacheFolder, InUse},
+    printable,
 };
 
 pub use self::error::LoadError;
@@ -80,6 +81,34 @@ pub struct Manifest {
     pub config_schema: String,
     /// `upstreams`, `request-body` and the like: what it will ask for.
     pub needs: Vec<&'static str>,
+}
+
+/// Bytes of a name or a version, of a summary, and of a schema.
+const MAX_NAME: usize = 100;
+const MAX_SUMMARY: usize = 1000;
+const MAX_SCHEMA: usize = 1 << 20;
+
+impl Manifest {
+    /// Itself where operators can be shown it, else what they cannot.
+    fn checked(self) -> Result<Self, String> {
+        let short = [
+            ("name", &self.name, MAX_NAME),
+            ("version", &self.version, MAX_NAME),
+            ("summary", &self.summary, MAX_SUMMARY),
+        ];
+        for (what, text, most) in short {
+            if text.len() > most {
+                return Err(format!("its {what} has more than {most} bytes"));
+            }
+            if !printable::is_plain(text) {
+                return Err(format!("its {what} has control characters"));
+            }
+        }
+        match self.config_schema.len() > MAX_SCHEMA {
+            true => Err(format!("its schema has more than {MAX_SCHEMA} bytes")),
+            false => Ok(self),
+        }
+    }
 }
 
 /// Every component in use, so that the same bytes are compiled once.
@@ -192,10 +221,10 @@ impl Components {
         let lacks_room = |error: &wasmtime::Error| error.is::<PoolConcurrencyLimitError>();
         let described = || describe(&self.engine, &pre);
         let described = self.engine.idle.with_room(described, lacks_room).await;
-        let manifest = described.map_err(|error| LoadError::Describe {
-            name: name.to_owned(),
-            reason: format!("{error:#}"),
-        })?;
+        let described = described.map_err(|error| trace::reason(&error));
+        let manifest = described.and_then(Manifest::checked);
+        let describe = |reason| LoadError::Describe { name: name.to_owned(), reason };
+        let manifest = manifest.map_err(describe)?;
         Ok(Component {
             manifest,
             surface: Surface::of(&compiled, &self.engine.engine),
@@ -309,5 +338,33 @@ fn need(need: &Need) -> &'static str {
         Need::RequestBody => "request-body",
         Need::ResponseBody => "response-body",
         Need::Cache => "cache",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Manifest;
+
+    fn manifest(name: &str, summary: &str, schema: &str) -> Manifest {
+        Manifest {
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            summary: summary.to_owned(),
+            config_schema: schema.to_owned(),
+            needs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_plugin_says_of_itself_is_short_and_plain() {
+        assert!(manifest("a", "What it does", "{}").checked().is_ok());
+        for refused in [
+            manifest(&"a".repeat(101), "", "{}"),
+            manifest("a\u{1b}[2J", "", "{}"),
+            manifest("a", "two\nlines", "{}"),
+            manifest("a", "", &" ".repeat((1 << 20) + 1)),
+        ] {
+            assert!(refused.checked().is_err());
+        }
     }
 }

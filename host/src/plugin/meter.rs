@@ -23,6 +23,8 @@ pub(super) struct Meter {
     entered: AtomicU64,
     /// Whether an epoch has ended while the guest ran.
     measuring: AtomicBool,
+    /// Whether a hook is counted, whose limit the configuration has.
+    in_hook: AtomicBool,
     /// Nanoseconds used up to `mark`.
     used: AtomicU64,
     /// The thread's CPU clock when the guest last began to run, in nanoseconds.
@@ -31,14 +33,16 @@ pub(super) struct Meter {
 
 /// The hook has used up its CPU time.
 #[derive(Debug, thiserror::Error)]
-#[error("it used more than {limit:?} of CPU{}", if *limit == SETUP_CPU { "" } else { " (`limits.cpu`)" })]
+#[error("it used more than {limit:?} of CPU{}", if *is_setup { "" } else { " (`limits.cpu`)" })]
 pub(super) struct CpuExceeded {
     limit: Duration,
+    is_setup: bool,
 }
 
 impl Meter {
     pub(super) fn reset(&self) {
         self.measuring.store(false, Ordering::Relaxed);
+        self.in_hook.store(true, Ordering::Relaxed);
         self.used.store(0, Ordering::Relaxed);
     }
 
@@ -56,7 +60,7 @@ impl Meter {
         }
         let used = self.used.fetch_add(since, Ordering::Relaxed) + since;
         if Duration::from_nanos(used) >= limit {
-            return Err(wasmtime::Error::new(CpuExceeded { limit }));
+            return Err(self.exceeded(limit));
         }
         // The runtime's own yield lets sockets be looked at too; a plain wake-up would only let
         // the tasks run that are ready now, for dozens of epochs.
@@ -81,9 +85,14 @@ impl Meter {
         self.mark.fetch_add(spent, Ordering::Relaxed);
         let used = self.used.fetch_add(spent, Ordering::Relaxed) + spent;
         if Duration::from_nanos(used) >= limit {
-            return Err(wasmtime::Error::new(CpuExceeded { limit }));
+            return Err(self.exceeded(limit));
         }
         Ok(done)
+    }
+
+    fn exceeded(&self, limit: Duration) -> wasmtime::Error {
+        let is_setup = limit == SETUP_CPU || !self.in_hook.load(Ordering::Relaxed);
+        wasmtime::Error::new(CpuExceeded { limit, is_setup })
     }
 
     /// The guest goes on after a wait: what the thread did meanwhile was not the guest's.

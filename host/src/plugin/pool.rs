@@ -1,6 +1,10 @@
 //! A use's instances: idle ones of each worker, made on demand up to a limit, lent for one hook.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use tokio::{sync::oneshot, time::timeout};
 use wasmtime::Store;
@@ -11,11 +15,16 @@ use super::{
     engine::Engine,
     hook::HookError,
     meter::Metered,
-    settings::Settings,
+    settings::{SETUP_CPU, Settings},
     snapshot::{NoSnapshot, Snapshot},
     state::State,
 };
 use crate::{clock::Coarse, worker::PerWorker};
+
+/// CPU time of `configure` on a worker, at least: as often as it took when the configuration was proven,
+/// which is no worker's time.
+const LATER_SETUP: Duration = Duration::from_millis(250);
+const LATER_SETUP_FACTOR: u32 = 4;
 
 /// How long `describe` and `configure` may take in all, waiting included.
 pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,6 +41,8 @@ pub(super) struct Pool {
     settings: Arc<Settings>,
     isolation: Isolation,
     shards: Arc<Shards>,
+    /// CPU time of a `configure` that requests wait for.
+    later_setup: OnceLock<Duration>,
 }
 
 /// What each worker has.
@@ -101,7 +112,8 @@ impl Pool {
     ) -> Self {
         let shards = Arc::new(PerWorker::new(workers, Shard::new));
         engine.idle.watch(&shards);
-        Self { engine, component, settings, isolation: Isolation::Shared, shards }
+        let later_setup = OnceLock::new();
+        Self { engine, component, settings, isolation: Isolation::Shared, shards, later_setup }
     }
 
     /// From now on instances serve one hook each.
@@ -115,7 +127,11 @@ impl Pool {
 
     /// Makes a first instance, which shows that the configuration is one the plugin accepts.
     pub(super) async fn prove(&self) -> Result<Phases, HookError> {
-        self.instantiate().await.map(|(_, phases)| phases)
+        let begun = Instant::now();
+        let (_, phases) = self.instantiate().await?;
+        let took = begun.elapsed() * LATER_SETUP_FACTOR;
+        self.later_setup.get_or_init(|| took.clamp(LATER_SETUP, SETUP_CPU));
+        Ok(phases)
     }
 
     pub(super) fn instances(&self) -> usize {
@@ -199,6 +215,7 @@ impl Pool {
 
     async fn configure(&self) -> Result<(Instance, Phases), HookError> {
         let mut store = store(&self.engine, Arc::clone(&self.settings));
+        store.data_mut().setup_cpu = self.later_setup.get().copied().unwrap_or(SETUP_CPU);
         let meter = Arc::clone(&store.data().meter);
         let setup = Box::pin(async {
             let plugin = self.component.pre.instantiate_async(&mut store).await?;

@@ -42,6 +42,8 @@ struct Record {
     /// The latest traps, at most `settings.traps` of them.
     traps: VecDeque<Instant>,
     term: Option<Term>,
+    /// When the last one ended, and how long its last wait was.
+    last: Option<(Instant, Duration)>,
 }
 
 /// A quarantine that has begun.
@@ -146,13 +148,17 @@ impl Quarantine {
     }
 
     fn count(&self, record: &mut Record, stage: Stage, now: Instant) {
-        let config::Quarantine { traps, window, retry, .. } = self.settings;
+        let config::Quarantine { traps, window, retry, max_retry } = self.settings;
         record.traps.retain(|trap| now - *trap < window);
         record.traps.push_back(now);
         if record.traps.len() < traps as usize {
             return;
         }
         record.traps.clear();
+        // Who traps again soon after a good hour has not become sound.
+        let again =
+            record.last.filter(|(ended, _)| now.saturating_duration_since(*ended) < max_retry);
+        let retry = again.map_or(retry, |(_, backoff)| (backoff * 2).min(max_retry));
         record.term = Some(Term {
             since: now,
             backoff: retry,
@@ -178,6 +184,7 @@ impl Quarantine {
     fn end(&self, record: &mut Record) {
         if let Some(term) = record.term.take() {
             self.active.store(false, Relaxed);
+            record.last = Some((Instant::now(), term.backoff));
             let (plugin, lasted) = (&self.plugin, term.since.elapsed());
             tracing::info!(plugin, ?lasted, "a plugin leaves quarantine");
         }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{settings::Settings, state::State};
+use super::{bindings::tollgate::plugin::types::Refused, settings::Settings, state::State};
 use crate::clock::Coarse;
 
 /// A limit that ends no hook.
@@ -51,6 +51,19 @@ impl State {
         let route = exchange.map_or("", |exchange| exchange.route_name());
         let request_id = exchange.map_or("", |exchange| exchange.id());
         self.settings.reached(limit, route, request_id);
+    }
+}
+
+impl State {
+    /// Refuses a body that the guest could not read either: the host holds it until it is sent.
+    pub(super) fn check_body(&self, body: &[u8]) -> Result<(), Refused> {
+        let limit = self.settings.limits.max_body;
+        if body.len() as u64 <= limit {
+            return Ok(());
+        }
+        self.reached(Limit::Body);
+        let reason = format!("a body has at most {limit} bytes (`limits.max_body`)");
+        Err(Refused::Invalid(reason))
     }
 }
 

@@ -44,6 +44,8 @@ pub struct ResponseHandle;
 /// The data of a plugin's store.
 pub(crate) struct State {
     pub(super) settings: Arc<Settings>,
+    /// CPU time of what is called outside of a hook.
+    pub(super) setup_cpu: Duration,
     /// There during a hook.
     pub(super) exchange: Option<Exchange>,
     /// A call of the present hook has failed, or its answer was an error.
@@ -79,6 +81,7 @@ impl State {
             held: Held::new(&settings.limits),
             buckets: Buckets::new(Arc::clone(&settings)),
             settings,
+            setup_cpu: SETUP_CPU,
             exchange: None,
             has_failed_call: false,
             responses: Vec::new(),
@@ -92,7 +95,7 @@ impl State {
 
     /// CPU time of the hook, or of what is called outside of one.
     pub(super) fn cpu_limit(&self) -> Duration {
-        if self.exchange.is_some() { self.settings.limits.cpu } else { SETUP_CPU }
+        if self.exchange.is_some() { self.settings.limits.cpu } else { self.setup_cpu }
     }
 
     /// What the guest has said of its end, in a panic's message.

@@ -24,6 +24,9 @@ const MAX_FRAMES: usize = 24;
 /// Longest name of a function that is told, in bytes; those of generic functions have no end.
 const MAX_NAME: usize = 160;
 
+/// As much of a name as is looked at, in bytes.
+const MAX_MANGLED: usize = 4096;
+
 /// The places in which a component has failed so far.
 pub(super) struct Traces {
     /// First digits of the component's digest.
@@ -144,21 +147,36 @@ pub(super) fn fell_below_memory(error: &wasmtime::Error) -> bool {
 
 /// As the source has it, without the hash that Rust adds.
 fn demangled(name: &str) -> String {
-    let name = match rustc_demangle::try_demangle(name) {
-        Ok(rust) => format!("{rust:#}"),
-        Err(_) => match cpp_demangle::Symbol::new(name).map(|symbol| symbol.demangle()) {
-            Ok(Ok(cpp)) => cpp,
-            _ => name.to_owned(),
-        },
+    let name = &name[..name.floor_char_boundary(MAX_MANGLED)];
+    let mut short = Short::default();
+    // What does not fit ends the writing, which would go on for ever with some names.
+    let _ = match (rustc_demangle::try_demangle(name), cpp_demangle::Symbol::new(name)) {
+        (Ok(rust), _) => write!(short, "{rust:#}"),
+        (_, Ok(cpp)) => cpp.structured_demangle(&mut short, &cpp_demangle::DemangleOptions::new()),
+        _ => short.write_str(name),
     };
-    let end = name.floor_char_boundary(MAX_NAME);
     // What a component calls its functions is its own choice.
-    name[..end].replace(char::is_control, "?")
+    short.0.replace(char::is_control, "?")
+}
+
+/// The beginning of what is written.
+#[derive(Default)]
+struct Short(String);
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_NAME - self.0.len();
+        self.0.push_str(&text[..text.floor_char_boundary(room)]);
+        if text.len() > room { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Itanium's substitutions, each eight times the one before.
+    const BOMB: &str = "_Z1f1aIiiES_IS0_S0_S0_S0_S0_S0_S0_S0_ES_IS1_S1_S1_S1_S1_S1_S1_S1_ES_IS2_S2_S2_S2_S2_S2_S2_S2_ES_IS3_S3_S3_S3_S3_S3_S3_S3_ES_IS4_S4_S4_S4_S4_S4_S4_S4_ES_IS5_S5_S5_S5_S5_S5_S5_S5_ES_IS6_S6_S6_S6_S6_S6_S6_S6_ES_IS7_S7_S7_S7_S7_S7_S7_S7_ES_IS8_S8_S8_S8_S8_S8_S8_S8_ES_IS9_S9_S9_S9_S9_S9_S9_S9_E";
 
     #[test]
     fn names_are_told_as_the_source_has_them() {
@@ -172,5 +190,10 @@ mod tests {
             assert_eq!(demangled(name), expected);
         }
         assert_eq!(demangled(&"x".repeat(1000)).len(), MAX_NAME);
+    }
+
+    #[test]
+    fn a_name_that_doubles_with_each_letter_has_an_end() {
+        assert!(demangled(BOMB).len() <= MAX_NAME);
     }
 }

@@ -1,14 +1,11 @@
 //! The log, on standard error: text for people, JSON lines for machines.
 
-use std::{
-    borrow::Cow,
-    io::{IsTerminal, stderr},
-};
+use std::io::{IsTerminal, stderr};
 
 use tracing::field::Field;
 use tracing_subscriber::{EnvFilter, field::MakeExt, fmt};
 
-use crate::config::LogFormat;
+use crate::{config::LogFormat, printable::one_line};
 
 /// Starts logging at `level`, a filter directive such as `info` or `tollgate=debug`.
 ///
@@ -43,28 +40,11 @@ fn write_field(
     value: &dyn std::fmt::Debug,
 ) -> std::fmt::Result {
     let text = format!("{value:?}");
-    let text = escaped(&text);
+    let text = one_line(&text);
     match field.name() {
         "message" => write!(writer, "{text}"),
         name => write!(writer, "{name}={text}"),
     }
-}
-
-fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(moves) {
-        return Cow::Borrowed(text);
-    }
-    let escape = |letter: char| match moves(letter) {
-        true => letter.escape_default().to_string(),
-        false => letter.to_string(),
-    };
-    text.chars().map(escape).collect::<String>().into()
-}
-
-/// Whether it ends a line, moves the cursor or turns the direction of what follows.
-fn moves(letter: char) -> bool {
-    let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    letter.is_control() || turns
 }
 
 /// Tells who watches a command what takes it long: fetching and compiling. Scripts get none of it;
@@ -76,15 +56,4 @@ pub(crate) fn progress() {
     let slow = "off,tollgate::plugin::component=info,tollgate::registry=info";
     let builder = fmt().with_env_filter(EnvFilter::new(slow)).with_writer(stderr);
     let _ = builder.without_time().with_level(false).with_target(false).try_init();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escaped;
-
-    #[test]
-    fn what_would_begin_a_line_or_move_a_cursor_is_shown() {
-        assert_eq!(escaped("as it is, \u{e4}"), "as it is, \u{e4}");
-        assert_eq!(escaped("a\nb\x1b[31mc\x07"), r"a\nb\u{1b}[31mc\u{7}");
-    }
 }

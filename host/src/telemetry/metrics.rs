@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     pub(crate) upstream_endpoints: IntGaugeVec,
     pub(crate) upstream_waiting: IntGaugeVec,
     pub(crate) upstream_failures: IntCounterVec,
+    pub(crate) certificate_end: IntGaugeVec,
     pub(crate) connections: IntGaugeVec,
     pub(crate) connections_delayed: IntCounter,
     pub(crate) handshakes: IntCounterVec,
@@ -213,6 +214,12 @@ impl Metrics {
                 "tollgate_upstream_failures_total",
                 "Attempts at a request to an upstream that failed, also where another made it good.",
                 &["upstream", "reason"],
+            )?,
+            certificate_end: gauges(
+                r,
+                "tollgate_certificate_not_after_seconds",
+                "When a certificate of a listener ends, in seconds since 1970.",
+                &["certificate"],
             )?,
             connections: gauges(
                 r,

@@ -5,7 +5,7 @@ use std::{error::Error, io, net::SocketAddr};
 use http::Request;
 
 use super::{UpstreamError, pool::Connection};
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 
 /// Where a request is from when it has to go again.
 pub(crate) enum Origin<'a> {
@@ -71,6 +71,9 @@ fn copy(request: &Request<Body>) -> Request<Body> {
 
 /// What the HTTP library's error means.
 pub(super) fn failure(address: SocketAddr, source: hyper::Error) -> UpstreamError {
+    if let Some(body) = broken_upload(&source) {
+        return UpstreamError::BrokenUpload { source: body.clone() };
+    }
     if is_refusal(&source) {
         return UpstreamError::Refused { address, source };
     }
@@ -87,6 +90,19 @@ pub(super) fn failure(address: SocketAddr, source: hyper::Error) -> UpstreamErro
     } else {
         UpstreamError::Protocol { address, source }
     }
+}
+
+/// Why the request's body broke off, where that is what the library tells of. Over HTTP/2 it does not
+/// say.
+fn broken_upload(error: &hyper::Error) -> Option<&BodyError> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(body) = error.downcast_ref::<BodyError>() {
+            return Some(body);
+        }
+        source = error.source();
+    }
+    None
 }
 
 /// Whether the upstream says that it did nothing with the request (RFC 9113 §8.7): it refused the

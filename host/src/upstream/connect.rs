@@ -163,6 +163,13 @@ impl Upstream {
         connected.map_err(|source| UpstreamError::Unreachable { address, source })
     }
 
+    /// Connects to a target that rests; whether it goes on to is noted there.
+    pub(super) async fn try_again(self: Arc<Self>, target: Arc<Target>) {
+        if let Ok(Connection::Http1(connection)) = self.connect(&target, None).await {
+            target.put(connection, self.config.keepalive_max_idle);
+        }
+    }
+
     /// `is_open`: there is a connection, on which the endpoint has to do its part now.
     async fn open(&self, target: &Arc<Target>, is_open: &mut bool) -> io::Result<Connection> {
         let stream = TcpStream::connect(target.address).await?;

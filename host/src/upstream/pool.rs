@@ -160,7 +160,7 @@ impl Target {
         self.shared().remove(streams);
     }
 
-    fn put(&self, mut connection: Http1, max_idle: usize) {
+    pub(super) fn put(&self, mut connection: Http1, max_idle: usize) {
         let mut idle = self.idle.own();
         if idle.len() < max_idle && !connection.sender.is_closed() {
             idle.push(Idle { connection, since: Coarse::now() });

@@ -7,7 +7,7 @@ use std::{
 
 use crate::clock::Coarse;
 
-/// How long an address rests until one request tries it again.
+/// How long an address rests until it is tried again.
 const REST: Duration = Duration::from_secs(1);
 
 /// 0 of an address that connected when it was asked last; else when it may be tried again.
@@ -19,7 +19,7 @@ impl Rest {
         self.0.load(Relaxed) == 0
     }
 
-    /// Whether this is the one request that tries it again.
+    /// Whether it is time to try it again; true for one that asks.
     pub(super) fn may_be_tried(&self) -> bool {
         let end = self.0.load(Relaxed);
         let takes = || self.0.compare_exchange(end, Self::from_now(), Relaxed, Relaxed).is_ok();

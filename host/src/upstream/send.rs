@@ -22,7 +22,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    body::{Body, Progress},
+    body::{Body, Failure, Progress},
     forwarding,
 };
 
@@ -49,7 +49,7 @@ enum Failed {
 impl Upstream {
     /// A plugin's own request.
     pub(crate) async fn call(
-        &self,
+        self: &Arc<Self>,
         request: Box<Request<Body>>,
         patience: Patience,
     ) -> Result<Response<Body>, UpstreamError> {
@@ -77,7 +77,7 @@ impl Upstream {
     /// `origin` gives it once more. The request is boxed, since it is large, and each step on its way
     /// here would copy it.
     pub(crate) async fn send(
-        &self,
+        self: &Arc<Self>,
         request: Box<Request<Body>>,
         mut origin: Origin<'_>,
         patience: Patience,
@@ -136,7 +136,9 @@ impl Upstream {
         if forwarding::check_framing(answer.response.headers()).is_err() {
             return Err(self.counted(UpstreamError::TransferCoding { address: target.address }));
         }
-        forwarding::settle_length(answer.response.headers_mut());
+        if forwarding::settle_length(answer.response.headers_mut()).is_err() {
+            return Err(self.counted(UpstreamError::Lengths { address: target.address }));
+        }
         self.observe(answer.response.status(), started.elapsed());
         Ok(answer)
     }
@@ -193,9 +195,18 @@ impl Upstream {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         authority::for_http2(&mut request, scheme);
         let place = Arc::new(place);
-        let request = request.map(|body| Upload::new(body, Arc::clone(&place)));
+        // The library forgets why a body broke off.
+        let failure = (!request.body().is_whole()).then(Failure::default);
+        let noted = |body| match &failure {
+            Some(failure) => failure.of(body),
+            None => body,
+        };
+        let request = request.map(|body| Upload::new(noted(body), Arc::clone(&place)));
         let sending = sender.try_send_request(request);
         let sent = self.head(sending, Upload::into_body, target.address, patience).await;
+        if let (Err(Failed::Sent(_)), Some(source)) = (&sent, failure.and_then(|it| it.get())) {
+            return Err(Failed::Sent(UpstreamError::BrokenUpload { source }));
+        }
         if let Err(
             Failed::Unsent(..)
             | Failed::Sent(UpstreamError::TimedOut { .. } | UpstreamError::Closed { .. }),

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -19,7 +19,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::cut::CutStream;
 use crate::{
     config::{Protocol, UpstreamTls},
-    tls::{TlsError, TlsFault, TlsFaults, roots},
+    tls::{TlsError, TlsFault, TlsFaults, in_plain_words, roots},
 };
 
 /// How to speak TLS with an upstream's endpoints.
@@ -72,24 +72,15 @@ impl Tls {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
         };
-        self.connector.connect(name, stream).await.map_err(in_plain_words)
+        self.connector.connect(name, stream).await.map_err(told)
     }
 }
 
-/// The library's word for it is `Other(OtherError(CaUsedAsEndEntity))`.
-fn in_plain_words(error: io::Error) -> io::Error {
+/// What the library says of the other side, as people say it.
+fn told(error: io::Error) -> io::Error {
     let source = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
-    let Some(rustls::Error::InvalidCertificate(CertificateError::Other(why))) = source else {
-        return error;
-    };
-    if !format!("{why:?}").contains("CaUsedAsEndEntity") {
-        return error;
-    }
-    io::Error::new(
-        error.kind(),
-        "invalid peer certificate: it is one of an authority (CA:TRUE), which cannot stand for a \
-         server; sign the server's with it, or make it with basicConstraints=CA:FALSE",
-    )
+    let Some(source) = source else { return error };
+    io::Error::new(error.kind(), in_plain_words(source))
 }
 
 /// Whose certificates will do.

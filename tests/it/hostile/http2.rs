@@ -123,6 +123,27 @@ async fn pseudo_fields_that_are_not_right_are_refused() {
 }
 
 #[tokio::test]
+async fn values_with_blanks_around_them_and_lengths_that_differ_are_refused() {
+    check_refused(&[
+        with(&[("x-a", " leading")]),
+        with(&[("x-a", "trailing\t")]),
+        with(&[("content-length", "0"), ("content-length", "1")]),
+        with(&[("content-length", "0, 1")]),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn cookies_that_come_one_by_one_are_one_field() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "").await;
+    let crumbs = vec![("cookie", "a=b"); 120];
+    let taken = send(&gateway, &[&REQUEST[..], &crumbs].concat()).await;
+    assert_eq!(taken, Taken::Status("200".to_owned()));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_host_beside_the_authority_does_not_go_on() {
     let upstream = Recorder::new().await;
     let gateway = before(&upstream, "").await;

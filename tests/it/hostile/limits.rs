@@ -225,6 +225,28 @@ async fn a_connection_without_a_request_makes_room_for_a_client_that_waits() {
 }
 
 #[tokio::test]
+async fn clients_that_say_nothing_make_room_too() {
+    let gateway = Gateway::start(
+        "workers: 1\nlimits: { max_connections: 1, header_timeout: 1m }\nroutes: [{ name: a, match: { path: / }, respond: {} }]",
+    )
+    .await;
+    let ask = async || {
+        let mut client = gateway.raw().await;
+        client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+        client.head().await
+    };
+    let mut silent = gateway.raw().await;
+    assert_eq!(status(&ask().await), 200);
+    assert_eq!(silent.rest().await, "");
+    // One that acknowledges nothing of what it is told.
+    let mut gone = gateway.frames(1 << 16).await;
+    gone.get(1, "/").await;
+    gone.until(1).await;
+    assert_eq!(status(&ask().await), 200);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn requests_that_never_became_one_are_counted_and_logged() {
     let upstream = Recorder::new().await;
     let more = "limits: { header_timeout: 1s }\ntelemetry: { access_log: {} }";

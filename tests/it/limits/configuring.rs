@@ -9,8 +9,9 @@ use super::{Cell, Ended, config, mirror};
 const LIMITS: [(&str, &str, &str); 4] = [
     ("allocate", "memory", "503 plugin-failed"),
     ("overflow", "stack", "503 plugin-failed"),
-    // `configure` has 5 s of CPU, and 30 s in all: more than this exchange has.
-    ("loop", "busy", "503 overloaded"),
+    // What it has of CPU where an exchange waits for it is not what it had at the start.
+    ("loop", "cpu", "503 plugin-failed"),
+    // `configure` has 30 s in all: more than this exchange has.
     ("wait", "busy", "503 overloaded"),
 ];
 
@@ -25,7 +26,7 @@ async fn an_instance_that_cannot_be_configured_costs_who_waits_for_it_what_the_p
     let config = config(&upstream, &cells, |_| "memory: 4MiB".to_owned())
         .replace("hook: configure,", &format!("hook: configure, only_while: {KEY},"))
         // Who has not come to its upstream in time would have none.
-        .replace("upstream: u }", "respond: { body: the body }, timeout: 500ms }");
+        .replace("upstream: u }", "respond: { body: the body }, timeout: 4s }");
     let arming = ["set", "delete"].map(|call| {
         format!(
             "\n          - {{ match: {{ path: /{call} }}, plugins: [{{ component: probe, grants: {{ stores: [s] }}, config: {{ request: [{{ store: {{ call: {call}, key: {KEY}, value: x }} }}] }} }}], respond: {{}} }}"

@@ -5,12 +5,14 @@ use std::{net::SocketAddr, time::Instant};
 use futures_util::future::join_all;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use tollgate_tests::{
-    Recorder, Upstream,
+    Gateway, Recorder, Upstream,
     client::{full, request, request_with},
+    raw::status,
     recorder::{
         Act::{Close, Head, Send},
         OK,
     },
+    upstream::echo,
     wait,
 };
 
@@ -61,6 +63,64 @@ async fn endpoints_that_refuse_rest_and_are_tried_again() {
     .await;
     gateway.logged(&["an endpoint gives connections again", &back.to_string()]).await;
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_turns_of_one_that_rests_go_round_by_weight() {
+    let (light, heavy) = (Upstream::text("light").await, Upstream::text("heavy").await);
+    let weighted =
+        |address: &str, weight| format!("{{ address: \"{address}\", weight: {weight} }}");
+    let dead = weighted(&nobody().await.to_string(), 10);
+    let endpoints =
+        [dead, weighted(&light.to_string(), 1), weighted(&heavy.to_string(), 9)].join(", ");
+    let gateway = before(&endpoints, "").await;
+    for _ in 0..200 {
+        assert_eq!(gateway.get("/", &[]).await.status, 200);
+    }
+    assert!(heavy.requests() > 6 * light.requests(), "{}", light.requests());
+    assert!(light.requests() > 10, "{}", light.requests());
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_client_does_to_its_own_body_is_no_failure_of_the_upstream() {
+    let [http1, http2] = [Upstream::echo().await, Upstream::http2(echo).await];
+    for (upstream, protocol) in [(http1, "http1"), (http2, "http2")] {
+        let gateway = Gateway::start(&format!(
+            r#"
+            workers: 1
+            limits: {{ body_idle: 300ms, max_request_body: 1KiB }}
+            upstreams: {{ u: {{ endpoints: ["{upstream}"], protocol: {protocol} }} }}
+            routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+            "#
+        ))
+        .await;
+        let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc";
+        let large = format!("\r\n800\r\n{}\r\n0\r\n\r\n", "x".repeat(0x800));
+        for (rest, expected) in [("", 408), (large.as_str(), 413), ("XX\r\n0", 400)] {
+            let mut client = gateway.raw().await;
+            client.send(format!("{head}{rest}")).await;
+            assert_eq!(status(&client.response().await), expected, "{protocol}: {rest:.9}");
+        }
+        assert_eq!(
+            gateway.metric("tollgate_upstream_failures_total", &[]).await,
+            0.0,
+            "{protocol}"
+        );
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_empty_host_is_none_for_upstreams_of_both_protocols() {
+    let [http1, http2] = [Upstream::echo().await, Upstream::http2(echo).await];
+    for (upstream, protocol) in [(http1, "http1"), (http2, "http2")] {
+        let gateway = before(&format!("\"{upstream}\""), &format!("protocol: {protocol}")).await;
+        let reply =
+            gateway.raw_exchange("GET / HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n").await;
+        assert_eq!(status(&reply), 200, "{protocol}: {reply}");
+        gateway.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -138,6 +198,8 @@ async fn a_body_that_stops_coming_breaks_the_response_off() {
     let gateway = before(&format!("\"{upstream}\""), "timeouts: { idle: 200ms }").await;
     let reply = gateway.connect().await.try_send(request("GET", "/", &[], "")).await;
     assert!(reply.is_err(), "{reply:?}");
+    let failures = [("upstream", "u"), ("reason", "timed-out")];
+    assert_eq!(gateway.metric("tollgate_upstream_failures_total", &failures).await, 1.0);
     gateway.stop().await;
 }
 
@@ -207,7 +269,7 @@ async fn an_upstream_that_comes_back_is_used_again() {
 #[tokio::test]
 async fn the_time_of_a_route_bounds_the_whole_exchange() {
     let upstream = Recorder::scripted(&[&[Head]]).await;
-    let gateway = tollgate_tests::Gateway::start(&format!(
+    let gateway = Gateway::start(&format!(
         r#"
         upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
         routes: [{{ name: all, match: {{ path: "/" }}, upstream: u, timeout: 200ms }}]

@@ -53,7 +53,7 @@ async fn an_authority_in_the_place_of_a_server_is_told_in_plain_words() {
     let more = "tls: { server_name: orders.test, ca: ca.pem }";
     let gateway = before(&upstream, &authority.itself(), &[], &authority, more).await;
     assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-unreachable");
-    gateway.logged(&["it is one of an authority (CA:TRUE)"]).await;
+    gateway.logged(&["the certificate is one of an authority (CA:TRUE)"]).await;
     gateway.stop().await;
 }
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     cases, disk,
     plugin::{Component, Kind, ServiceComponent, World},
+    printable,
     registry::{Fetched, MAX_COMPONENT, Reference, SCHEME},
 };
 
@@ -53,7 +54,8 @@ impl Arguments {
         let path = fetched.unwrap_or(file.path());
         let told = told(path, config.as_ref().map(PipedFile::path), json, cache, artifact);
         let as_given = |message| piped_file::as_given(message, iter::once(&file).chain(&config));
-        print(&told.map_err(as_given)?)
+        let told = told.map_err(as_given)?;
+        print(&if json { told.into() } else { printable::lines(&told) })
     }
 }
 

@@ -10,6 +10,9 @@ use crate::{
     registry::MAX_COMPONENT,
 };
 
+/// Bytes of a world's version that are told.
+const MAX_VERSION: usize = 64;
+
 /// The bytes of a file and their digest.
 pub(super) fn read(path: &Path) -> Result<(Vec<u8>, Digest), LoadError> {
     let read = disk::read(path, MAX_COMPONENT);
@@ -46,7 +49,10 @@ pub(super) fn release(name: &str, bytes: &[u8]) -> Result<Option<Release>, LoadE
     let name = name.to_owned();
     match kind {
         Kind::Plugin => match Release::of(&version) {
-            None => Err(LoadError::UnknownVersion { name, theirs: version }),
+            None => {
+                let theirs = version[..version.floor_char_boundary(MAX_VERSION)].to_owned();
+                Err(LoadError::UnknownVersion { name, theirs })
+            }
             release => Ok(release),
         },
         Kind::Proxy | Kind::Service => Err(LoadError::NotAPlugin { name }),

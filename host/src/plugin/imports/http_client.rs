@@ -22,10 +22,14 @@ use crate::{
         },
         denied::Lack,
         reached::Limit,
-        state::{ResponseHandle, State},
+        state::{Misuse, ResponseHandle, State},
     },
     upstream::{Patience, Upstream, UpstreamError},
 };
+
+/// Calls that are looked at in one go, granted or not: each takes its time, in which the guest is not
+/// looked at.
+const MAX_AT_ONCE: usize = 1000;
 
 type Answer = Result<Resource<ResponseHandle>, CallError>;
 
@@ -47,6 +51,9 @@ impl Host for State {
     }
 
     async fn send_all(&mut self, calls: Vec<Call>) -> Result<Vec<Answer>> {
+        if calls.len() > MAX_AT_ONCE {
+            return Err(Misuse("more than 1,000 calls are made at once").into());
+        }
         let prepared: Vec<_> = calls.into_iter().map(|call| self.prepare(call)).collect();
         let sending = prepared.into_iter().map(|prepared| match prepared {
             // Boxed: they are large, and would be moved with all others.
@@ -158,6 +165,8 @@ fn call_error(error: &UpstreamError) -> CallError {
         | UpstreamError::HeadTooLarge { .. }
         | UpstreamError::Protocol { .. }
         | UpstreamError::TransferCoding { .. }
+        | UpstreamError::Lengths { .. }
+        | UpstreamError::BrokenUpload { .. }
         | UpstreamError::UnaskedUpgrade => CallError::Protocol(text),
     }
 }

@@ -14,7 +14,10 @@ use crate::{
 };
 
 /// Longest key that is counted as it is, in bytes.
-const MAX_KEY: usize = 1024;
+const MAX_KEY: usize = 128;
+
+/// Longest name of a bucket, in bytes: the host keeps it.
+const MAX_BUCKET: usize = 256;
 
 impl Host for State {
     fn take(
@@ -26,6 +29,10 @@ impl Host for State {
     ) -> Result<Result<Decision, LimitError>> {
         if self.refuses_as_shadow() {
             return Ok(Err(LimitError::Unavailable("a shadow takes nothing".into())));
+        }
+        if bucket.len() > MAX_BUCKET {
+            let reason = format!("a bucket's name has at most {MAX_BUCKET} bytes");
+            return Ok(Err(LimitError::Unavailable(reason)));
         }
         let Some(rate) = rate(quota) else {
             return Ok(Err(LimitError::Unavailable("a quota and its window are above 0".into())));

@@ -163,6 +163,9 @@ impl HostRequest for State {
             self.denied(Lack::RequestBody);
             return Ok(Err(Refused::NotGranted));
         }
+        if let Err(refused) = self.check_body(&body) {
+            return Ok(Err(refused));
+        }
         let exchange = match self.before_sent()? {
             Ok(exchange) => exchange,
             Err(late) => return Ok(Err(late)),

@@ -108,6 +108,9 @@ impl HostResponse for State {
             self.denied(Lack::ResponseBody);
             return Ok(Err(Refused::NotGranted));
         }
+        if let Err(refused) = self.check_body(&body) {
+            return Ok(Err(refused));
+        }
         if let Some((own, held)) = self.own_response(&response)
             && body.len() > held.room_for_body(own)
         {

@@ -3,9 +3,12 @@
 use wasmtime::Result;
 
 use super::output::MAX_LINE;
-use crate::plugin::{
-    bindings::tollgate::plugin::telemetry::{Host, Level},
-    state::State,
+use crate::{
+    plugin::{
+        bindings::tollgate::plugin::telemetry::{Host, Level},
+        state::State,
+    },
+    printable,
 };
 
 type Pairs = Vec<(String, String)>;
@@ -77,6 +80,13 @@ fn is_logged(level: Level) -> bool {
     }
 }
 
+/// Bytes of a field's name, and of its value.
+const MAX_FIELD: usize = 256;
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_FIELD)]
+}
+
 /// `name=value` pairs of a log line.
 struct Fields<'a>(&'a [(String, String)]);
 
@@ -84,9 +94,25 @@ impl std::fmt::Display for Fields<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, (name, value)) in self.0.iter().take(16).enumerate() {
             let space = if index > 0 { " " } else { "" };
-            let end = value.floor_char_boundary(256);
-            write!(f, "{space}{name}={:?}", &value[..end])?;
+            // A name that reads like several would be taken for them.
+            let name =
+                cut(name).replace(|it: char| it == '=' || it == '"' || it.is_whitespace(), "_");
+            write!(f, "{space}{}={:?}", printable::one_line(&name), cut(value))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fields;
+
+    #[test]
+    fn names_of_fields_are_as_short_as_values_and_each_one_name() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let fields = [pair("a=1 plugin", "b\n"), pair(&"n".repeat(300), &"v".repeat(300))];
+        let (name, value) = ("n".repeat(256), "v".repeat(256));
+        let expected = format!(r#"a_1_plugin="b\n" {name}="{value}""#);
+        assert_eq!(Fields(&fields).to_string(), expected);
     }
 }

@@ -186,7 +186,9 @@ fn told(error: &UpstreamError) -> Error {
         UpstreamError::Stalled { .. } => Error::ConnectionWriteTimeout,
         UpstreamError::Refused { .. } | UpstreamError::Closed { .. } => Error::ConnectionTerminated,
         UpstreamError::HeadTooLarge { .. } => Error::HttpResponseHeaderSectionSize(None),
-        UpstreamError::Protocol { .. } => Error::HttpProtocolError,
+        UpstreamError::Protocol { .. }
+        | UpstreamError::Lengths { .. }
+        | UpstreamError::BrokenUpload { .. } => Error::HttpProtocolError,
         UpstreamError::TransferCoding { .. } => Error::HttpResponseTransferCoding(None),
         UpstreamError::UnaskedUpgrade => Error::HttpUpgradeFailed,
     }

@@ -18,11 +18,12 @@ use crate::plugin::{
     state::{MAX_RANDOM, MemoryLimit},
 };
 
-/// Handles to things of the host that one instance may hold at a time.
-const MAX_HANDLES: usize = 10_000;
+/// Handles to things of the host that one instance may hold at a time. With the fields of messages it
+/// bounds what an instance makes the host hold beside its own memory.
+const MAX_HANDLES: usize = 1_000;
 
 /// Bytes that the fields of one message take in the host, its overhead included.
-const MAX_FIELDS: usize = 128 << 10;
+const MAX_FIELDS: usize = 64 << 10;
 
 pub(super) struct State {
     table: ResourceTable,
@@ -44,6 +45,10 @@ impl State {
         table.set_max_capacity(MAX_HANDLES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(MAX_FIELDS);
+        let meter = Arc::<Meter>::default();
+        if caller.is_some() {
+            meter.reset();
+        }
         let wasi = wasi(settings, caller.as_ref().and_then(Caller::request_id));
         Self {
             table,
@@ -52,7 +57,7 @@ impl State {
             outbound: Outbound::new(Arc::clone(settings), caller),
             memory: MemoryLimit::new(&settings.limits),
             next: None,
-            meter: Arc::default(),
+            meter,
             cpu,
         }
     }
