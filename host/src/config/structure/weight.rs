@@ -13,7 +13,7 @@ const MAX: u64 = 200_000;
 /// Why no configuration is checked against the schema.
 pub(super) fn check(schema: &Value) -> Result<(), String> {
     let mut walk = Walk { root: schema, known: HashMap::new() };
-    match walk.weight(schema)? > MAX {
+    match walk.weight(schema, false)? > MAX {
         true => Err(format!("it comes to more than {MAX} schemas: it refers to itself too often")),
         false => Ok(()),
     }
@@ -26,7 +26,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn weight(&mut self, value: &'a Value) -> Result<u64, String> {
+    /// `may_be_data`: it stands where a keyword has data; a property of that name has a schema there.
+    fn weight(&mut self, value: &'a Value, may_be_data: bool) -> Result<u64, String> {
         if !value.is_object() && !value.is_array() {
             return Ok(1);
         }
@@ -36,12 +37,14 @@ impl<'a> Walk<'a> {
         }
         self.known.insert(key, None);
         let mut weight = 1_u64;
-        for part in parts(value) {
-            weight = weight.saturating_add(self.weight(part)?);
+        for (part, is_of_data) in parts(value) {
+            weight = weight.saturating_add(self.weight(part, may_be_data || is_of_data)?);
         }
-        for target in references(value) {
-            if let Some(target) = self.target(target)? {
-                weight = weight.saturating_add(self.weight(target)?);
+        for reference in references(value) {
+            match self.target(reference) {
+                Ok(Some(target)) => weight = weight.saturating_add(self.weight(target, false)?),
+                Err(error) if !may_be_data => return Err(error),
+                Ok(None) | Err(_) => (),
             }
         }
         self.known.insert(key, Some(weight));
@@ -65,10 +68,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn parts(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+/// What a value has in it, and whether that may be data.
+fn parts(value: &Value) -> Box<dyn Iterator<Item = (&Value, bool)> + '_> {
+    const DATA: [&str; 4] = ["const", "default", "enum", "examples"];
     match value {
-        Value::Array(values) => Box::new(values.iter()),
-        Value::Object(members) => Box::new(members.values()),
+        Value::Array(values) => Box::new(values.iter().map(|value| (value, false))),
+        Value::Object(members) => {
+            Box::new(members.iter().map(|(name, value)| (value, DATA.contains(&name.as_str()))))
+        }
         _ => Box::new(std::iter::empty()),
     }
 }
@@ -85,14 +92,16 @@ mod tests {
 
     #[test]
     fn a_schema_that_doubles_with_each_line_is_refused() {
-        let mut definitions = serde_json::Map::new();
-        for level in 0..40 {
-            let next = json!({ "$ref": format!("#/$defs/a{}", level + 1) });
-            definitions.insert(format!("a{level}"), json!({ "allOf": [next.clone(), next] }));
+        for keyword in ["allOf", "default"] {
+            let mut definitions = serde_json::Map::new();
+            for level in 0..40 {
+                let next = json!({ "$ref": format!("#/$defs/a{}", level + 1) });
+                definitions.insert(format!("a{level}"), json!({ keyword: [next.clone(), next] }));
+            }
+            definitions.insert("a40".into(), json!({ "type": "object" }));
+            let bomb = json!({ "$defs": definitions, "$ref": "#/$defs/a0" });
+            assert!(check(&bomb).unwrap_err().contains("too often"));
         }
-        definitions.insert("a40".into(), json!({ "type": "object" }));
-        let bomb = json!({ "$defs": definitions, "$ref": "#/$defs/a0" });
-        assert!(check(&bomb).unwrap_err().contains("too often"));
     }
 
     #[test]
@@ -108,5 +117,6 @@ mod tests {
     fn a_reference_to_nothing_is_told() {
         assert!(check(&json!({ "$ref": "#/$defs/none" })).unwrap_err().contains("#/$defs/none"));
         assert!(check(&json!({ "$ref": "other.json" })).is_err());
+        assert_eq!(check(&json!({ "default": { "$ref": "#/as/it/is" } })), Ok(()));
     }
 }
