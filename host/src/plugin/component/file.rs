@@ -7,6 +7,7 @@ use crate::{
     digest::Digest,
     disk,
     plugin::world::{Kind, Release, World},
+    printable,
     registry::MAX_COMPONENT,
 };
 
@@ -50,7 +51,8 @@ pub(super) fn release(name: &str, bytes: &[u8]) -> Result<Option<Release>, LoadE
     match kind {
         Kind::Plugin => match Release::of(&version) {
             None => {
-                let theirs = version[..version.floor_char_boundary(MAX_VERSION)].to_owned();
+                let theirs = &version[..version.floor_char_boundary(MAX_VERSION)];
+                let theirs = printable::one_line(theirs).into_owned();
                 Err(LoadError::UnknownVersion { name, theirs })
             }
             release => Ok(release),
