@@ -42,6 +42,11 @@ function giveBack() {
   held.clear();
 }
 
+// The engine's own would end the instance, without a word.
+globalThis.fetch = () => {
+  throw new Error("there is no fetch: upstreams are called by `send` of 'tollgate:plugin/http-client@0.1.0'");
+};
+
 const PROBLEMS = 'https://tollgate.dev/problems/';
 const HOOKS = ['onRequest', 'onRequestChunk', 'onResponse', 'onResponseChunk', 'onFinish'];
 const NEEDS = ['upstreams', 'store', 'request-body', 'response-body', 'cache'];
@@ -140,8 +145,11 @@ function bytes(hook, returned) {
   return returned;
 }
 
-/** What is thrown in a Promise would be thrown away. */
+/** What is thrown in a Promise would be thrown away, and an answer comes too late. */
 function done(hook, returned) {
+  if (returned instanceof Response || returned?.tag === 'respond') {
+    throw `${hook} has nothing to answer with: it changes the response that it is given`;
+  }
   if (isA('Promise', returned)) {
     throw `${hook} has to return when it is done, not ${kind(returned)}`;
   }

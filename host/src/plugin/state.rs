@@ -241,7 +241,7 @@ impl MemoryLimit {
 
 /// The instance asked for more memory than its use allows.
 #[derive(Debug, thiserror::Error)]
-#[error("the instance wanted {wanted} bytes of memory; its limit is {limit}")]
+#[error("the instance wanted {wanted} bytes of memory; its limit is {limit} (`limits.memory`)")]
 pub(super) struct MemoryExceeded {
     wanted: usize,
     limit: usize,
@@ -249,7 +249,7 @@ pub(super) struct MemoryExceeded {
 
 /// The instance asked for a larger table than its use allows.
 #[derive(Debug, thiserror::Error)]
-#[error("the instance wanted a table of {wanted} elements; its limit is {limit}")]
+#[error("the instance wanted a table of {wanted} elements; its limit is {limit} (`limits.table`)")]
 pub(super) struct TableExceeded {
     wanted: usize,
     limit: usize,

@@ -92,5 +92,5 @@ pub(super) fn run(program: &OsStr, folder: &Path, arguments: &[&str]) -> Result<
 }
 
 fn shown(program: &OsStr, arguments: &[&str]) -> String {
-    format!("{} {}", program.display(), arguments.join(" "))
+    [&[program.to_string_lossy().as_ref()], arguments].concat().join(" ")
 }

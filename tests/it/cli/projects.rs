@@ -145,6 +145,7 @@ fn a_new_project_in_javascript_builds_and_passes() {
 const MISTAKES: &str = r#"
 import { plugin, respond } from './tollgate.js';
 import { equal } from 'tollgate:plugin/crypto@0.1.0';
+import { Response } from 'tollgate:plugin/types@0.1.0';
 export const filter = plugin({
   name: 'mistakes', version: '0.1.0', summary: 'Makes them', schema: { type: 'object' },
   onRequest(request) {
@@ -152,12 +153,14 @@ export const filter = plugin({
       case 'text': return void equal('a', 'b');
       case 'object': throw { code: 1 };
       case 'nothing': return respond(undefined);
-      case 'number': request.setHeader('x-a', 5);
+      case 'number': return void request.setHeader('x-a', 5);
+      case 'fetch': fetch('http://a.test/');
     }
   },
   onResponse(request) {
-    if (request.header('x-make') === 'promise') {
-      return Promise.reject(new Error('lost'));
+    switch (request.header('x-make')) {
+      case 'promise': return Promise.reject(new Error('lost'));
+      case 'answer': return new Response(200);
     }
   },
   onResponseChunk: (request, chunk) => chunk,
@@ -171,6 +174,8 @@ cases:
   - { name: object, request: { headers: { x-make: object } }, expect: { verdict: fail, error: it threw an object with code } }
   - { name: nothing, request: { headers: { x-make: nothing } }, expect: { verdict: fail, error: "takes a Response, not undefined" } }
   - { name: number, request: { headers: { x-make: number } }, expect: { verdict: fail, error: "(onRequest@plugin.js:" } }
+  - { name: fetch, request: { headers: { x-make: fetch } }, expect: { verdict: fail, error: there is no fetch } }
+  - { name: answer, request: { headers: { x-make: answer } }, response: {}, expect: { error: has nothing to answer with } }
   - { name: promise, request: { headers: { x-make: promise } }, response: {}, expect: { error: "not a Promise" } }
   - { name: chunk, response: { body: as it is }, expect: { response: { body: as it is } } }
 "#;
@@ -180,7 +185,7 @@ fn mistakes_in_javascript_are_failures_with_their_reason() {
     let Some((_folder, project)) = project_in_javascript() else { return };
     std::fs::write(project.join("plugin.js"), MISTAKES).unwrap();
     std::fs::write(project.join("cases.yaml"), MISTAKES_CASES).unwrap();
-    check_builds_and_passes(&project, "my-js", 6);
+    check_builds_and_passes(&project, "my-js", 8);
 }
 
 /// What a hook holds of the gateway, and forgets.
