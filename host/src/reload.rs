@@ -189,7 +189,9 @@ impl Reloader {
         metrics.reload_duration.observe(took.as_secs_f64());
         match outcome {
             Ok(generation) => {
-                tracing::info!(generation, by, ?took, "reloaded");
+                let config = &self.gateway.current().config;
+                let (routes, upstreams) = (config.routes.len(), config.upstreams.len());
+                tracing::info!(generation, by, routes, upstreams, ?took, "reloaded");
                 metrics.reloads.with_label_values(&["success"]).inc();
                 metrics.generation.set(i64::try_from(*generation).unwrap_or(i64::MAX));
             }

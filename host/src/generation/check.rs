@@ -177,6 +177,12 @@ pub(super) fn of_the_rest(config: &Config, terms: &[Term]) -> Vec<String> {
     let terms = terms.iter().filter_map(|term| Some((&term.at, term.warning()?)));
     let mut warnings: Vec<_> =
         terms.map(|(at, warning)| fault(config, at, warning).to_string()).collect();
+    let granted: HashSet<_> = config.uses.iter().flat_map(|plugin| &plugin.grants.stores).collect();
+    warnings.extend(config.stores.keys().filter(|name| !granted.contains(name)).map(|name| {
+        let at = Pointer::default().key("stores").key(name);
+        let reason = format!("no use is granted the store `{name}`: its bounds hold for nothing");
+        fault(config, &at, reason).to_string()
+    }));
     if config.routes.is_empty() {
         warnings.push("there is no route: every request is a 404".to_owned());
     }

@@ -252,6 +252,21 @@ mod tests {
     }
 
     #[test]
+    fn who_traps_again_soon_after_waits_longer_than_before() {
+        let (quarantine, now) = (quarantine(), Instant::now());
+        for wait in [1, 2, 3, 3] {
+            (0..3).for_each(|_| trap(&quarantine, now));
+            let mut record = quarantine.record.lock();
+            assert_eq!(record.term.as_ref().unwrap().backoff, Duration::from_secs(wait));
+            quarantine.end(&mut record);
+        }
+        let much_later = now + Duration::from_secs(60);
+        (0..3).for_each(|_| trap(&quarantine, much_later));
+        let record = quarantine.record.lock();
+        assert_eq!(record.term.as_ref().unwrap().backoff, Duration::from_secs(1));
+    }
+
+    #[test]
     fn a_try_that_came_to_nothing_is_the_next_exchanges() {
         let (quarantine, now) = (Arc::new(quarantine()), Instant::now());
         (0..3).for_each(|_| trap(&quarantine, now));
