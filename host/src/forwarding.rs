@@ -66,7 +66,11 @@ pub(crate) fn settle_length(headers: &mut HeaderMap) -> Result<(), Error> {
 }
 
 /// Refuses field values that HTTP/2 calls malformed (RFC 9113 §8.2.1): whoever trims them reads others.
-pub(crate) fn check_blanks(headers: &HeaderMap) -> Result<(), Error> {
+/// The library trims those of HTTP/1.1.
+pub(crate) fn check_blanks(headers: &HeaderMap, version: Version) -> Result<(), Error> {
+    if version != Version::HTTP_2 {
+        return Ok(());
+    }
     let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let mut values = headers.values().map(HeaderValue::as_bytes);
     match values.any(|value| is_blank(value.first()) || is_blank(value.last())) {
@@ -93,8 +97,13 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap, version: Version) {
     if version != Version::HTTP_2 {
         return;
     }
-    let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if crumbs.len() > 1
+    let mut lines = headers.get_all(COOKIE).iter();
+    if lines.next().is_none() || lines.next().is_none() {
+        return;
+    }
+    let crumbs = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let crumbs: Vec<_> = crumbs.filter(|crumb| !crumb.is_empty()).collect();
+    if !crumbs.is_empty()
         && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
     {
         headers.insert(COOKIE, joined);

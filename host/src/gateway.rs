@@ -119,8 +119,9 @@ fn begin(
     let trusted = client.is_trusted(&generation.config.trusted_proxies);
     let identity = Identity::of(request.headers(), trusted);
     let version = request.version();
+    let sound = forwarding::check_blanks(request.headers(), version);
     forwarding::join_cookies(request.headers_mut(), version);
-    let refusal = admit(&mut request, &generation).err();
+    let refusal = sound.and_then(|()| admit(&mut request, &generation)).err();
     let upgrade = forwarding::asked_protocol(request.headers());
     let hop_by_hop = forwarding::strip_hop_by_hop(request.headers_mut());
     let tunnel = upgrade
@@ -156,12 +157,11 @@ fn admit(request: &mut Request<Incoming>, generation: &Generation) -> Result<(),
     forwarding::settle_length(request.headers_mut())?;
     forwarding::check_loop(request.headers())?;
     forwarding::settle_host(request)?;
-    if request.version() == http::Version::HTTP_2 {
-        forwarding::check_blanks(request.headers())?;
-        // The library bounds heads of HTTP/1.1 as they come.
-        if forwarding::list_size(request.headers()) > limits.max_header_bytes {
-            return Err(Error::HeadTooLarge { limit: limits.max_header_bytes });
-        }
+    // The library bounds heads of HTTP/1.1 as they come.
+    if request.version() == http::Version::HTTP_2
+        && forwarding::list_size(request.headers()) > limits.max_header_bytes
+    {
+        return Err(Error::HeadTooLarge { limit: limits.max_header_bytes });
     }
     if let Some(limit) = limits.max_request_body
         && request.body().size_hint().lower() > limit

@@ -28,10 +28,11 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
     text.chars().map(escape).collect::<String>().into()
 }
 
-/// Whether it ends a line, moves the cursor or turns the direction of what follows.
+/// Whether it ends a line, moves the cursor, turns the direction of what follows, or is not seen.
 fn moves(letter: char) -> bool {
-    let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    letter.is_control() || turns
+    let turns = matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hides = matches!(letter, '\u{200b}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    letter.is_control() || turns || hides
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ impl TlsFaults {
         let at = files.at.key("certificate");
         let chain = self.keep(&at, certificates(&files.certificate));
         let key = self.keep(&files.at.key("key"), signing_key(&files.key));
+        let chain = self.keep(&at, chain.map_or(Ok(None), |it| parsed(it, files).map(Some)))?;
         let certified = CertifiedKey::new(chain?, key?);
         let fits = certified.keys_match().map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsError::OtherKey {
@@ -73,6 +74,21 @@ impl TlsFaults {
             error => unusable(&files.certificate, in_plain_words(&error)),
         });
         self.keep(&at, fits).map(|()| certified)
+    }
+}
+
+/// All of them are sent, and a client that cannot read one refuses the first as well.
+fn parsed(
+    chain: Vec<CertificateDer<'static>>,
+    files: &CertificateFiles,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let broken = chain.iter().position(|it| x509_parser::parse_x509_certificate(it).is_err());
+    match broken {
+        Some(at) => {
+            let reason = format!("what stands as its certificate {} is none", at + 1);
+            Err(unusable(&files.certificate, reason))
+        }
+        None => Ok(chain),
     }
 }
 

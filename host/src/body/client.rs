@@ -74,18 +74,26 @@ impl ClientBody {
         let Poll::Ready(frame) = Pin::new(self.incoming()).poll_frame(cx) else {
             self.progress.set_awaited(true);
             ready!(self.idle.poll(cx));
-            return Poll::Ready(Some(Err(BodyError::ClientIdle { limit: self.idle.limit })));
+            return Poll::Ready(Some(Err(
+                self.failed(BodyError::ClientIdle { limit: self.idle.limit })
+            )));
         };
         self.progress.set_awaited(false);
         self.idle.moved();
         Poll::Ready(match frame {
-            Some(Ok(frame)) => Some(self.counted(frame)),
-            Some(Err(error)) => Some(Err(BodyError::of_client(&error))),
+            Some(Ok(frame)) => Some(self.counted(frame).map_err(|error| self.failed(error))),
+            Some(Err(error)) => Some(Err(self.failed(BodyError::of_client(&error)))),
             None => {
                 self.progress.end();
                 None
             }
         })
+    }
+
+    /// Takes note of why the body breaks off: whoever it was for may not say.
+    fn failed(&self, error: BodyError) -> BodyError {
+        self.progress.fail(&error);
+        error
     }
 
     fn counted(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {

@@ -1,10 +1,14 @@
 //! How far a body has come, for those who time or count the exchange while somebody else reads it.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
+use super::BodyError;
 use crate::clock::Coarse;
 
 /// How far a body on its way up has come; outlives the body.
@@ -15,6 +19,8 @@ pub(crate) struct Progress {
     done: AtomicBool,
     /// Somebody waits for the client's next piece.
     awaited: AtomicBool,
+    /// Why it broke off.
+    failure: OnceLock<BodyError>,
 }
 
 impl Progress {
@@ -37,6 +43,14 @@ impl Progress {
 
     pub(super) fn set_awaited(&self, awaited: bool) {
         self.awaited.store(awaited, Ordering::Relaxed);
+    }
+
+    pub(super) fn fail(&self, error: &BodyError) {
+        let _ = self.failure.set(error.clone());
+    }
+
+    pub(crate) fn failure(&self) -> Option<BodyError> {
+        self.failure.get().cloned()
     }
 
     pub(super) fn end(&self) {

@@ -80,8 +80,8 @@ impl UpstreamBody {
                 }
                 Some(Ok(frame))
             }
-            Some(Err(error)) => Some(Err(BodyError::of_upstream(&error))),
-            None if self.is_cut() => Some(Err(BodyError::UpstreamAborted)),
+            Some(Err(error)) => Some(Err(self.failure(BodyError::of_upstream(&error)))),
+            None if self.is_cut() => Some(Err(self.failure(BodyError::UpstreamAborted))),
             None => {
                 self.give_back();
                 None
@@ -95,6 +95,11 @@ impl UpstreamBody {
     fn is_cut(&self) -> bool {
         let is_http2 = matches!(self.lease, Some(Lease::Shared { .. }));
         is_http2 && !self.incoming.is_end_stream()
+    }
+
+    /// Why it broke off: where the request's body did before, its connection or stream had to end.
+    fn failure(&self, error: BodyError) -> BodyError {
+        self.lease.as_ref().and_then(Lease::upload_failure).unwrap_or(error)
     }
 
     fn give_back(&mut self) {

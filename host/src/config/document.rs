@@ -253,8 +253,9 @@ impl Document {
         let found = RefCell::new(Vec::new());
         let noting = |name: &str| {
             let value = lookup(name);
-            let secret = value.as_ref().ok().map(|text| text.trim());
-            found.borrow_mut().extend(secret.filter(|it| it.len() >= MIN_SECRET).map(Arc::from));
+            if let Ok(text) = &value {
+                found.borrow_mut().extend(forms(text).filter(|it| it.len() >= MIN_SECRET));
+            }
             value
         };
         self.root.substitute(&lines, &noting, &mut Pointer::default(), &mut failed);
@@ -262,6 +263,14 @@ impl Document {
         self.looked_up.sort_by_key(|value: &Arc<str>| std::cmp::Reverse(value.len()));
         failed.into_iter().map(|(at, message)| self.fault(&at, message)).collect()
     }
+}
+
+/// A text as others may say it: whole, line by line, and as JSON has it.
+fn forms(text: &str) -> impl Iterator<Item = Arc<str>> {
+    let json = Value::from(text).to_string();
+    let json = json[1..json.len() - 1].to_owned();
+    let lines = text.lines().map(|line| Arc::from(line.trim())).collect::<Vec<_>>();
+    [Arc::from(text.trim()), Arc::from(json)].into_iter().chain(lines)
 }
 
 /// Without its values, of which some are secrets.

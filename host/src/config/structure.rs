@@ -99,11 +99,19 @@ pub(super) fn build(
     schema: &Value,
 ) -> Result<Validator, String> {
     weight::check(schema)?;
-    options.build(schema).map_err(|error| match error.instance_path().as_str() {
+    // Its own name is one more way to refer to what it has.
+    let mut schema = schema.clone();
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|name, _| !matches!(name.as_str(), "$id" | "$anchor" | "$dynamicAnchor"));
+    }
+    options.build(&schema).map_err(|error| match error.instance_path().as_str() {
         "" => error.to_string(),
         at => format!("at {at}: {error}"),
     })
 }
+
+/// Bytes of memory that a compiled pattern may take.
+const MAX_PATTERN: usize = 1 << 20;
 
 /// What all schemas are read by.
 pub(super) fn options() -> ValidationOptions<'static> {
@@ -111,7 +119,7 @@ pub(super) fn options() -> ValidationOptions<'static> {
         .with_draft(jsonschema::Draft::Draft202012)
         .offline()
         // A plugin's pattern must not be able to take exponential time.
-        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .with_pattern_options(jsonschema::PatternOptions::regex().size_limit(MAX_PATTERN))
 }
 
 /// Everything in `value` that does not fit; `base` is where `value` stands.

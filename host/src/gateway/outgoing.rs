@@ -1,6 +1,6 @@
 //! The request as its next hop gets it.
 
-use http::{HeaderMap, HeaderValue, Request, Uri, Version, header::HOST};
+use http::{HeaderMap, HeaderValue, Request, Uri, header::HOST};
 
 use super::{Wishes, onward, target};
 use crate::{
@@ -21,9 +21,7 @@ pub(super) fn for_upstream(
 ) -> Result<Request<Body>, Error> {
     let mut request = hooked(exchange, route, wishes)?;
     // HTTP/1.0 knows no host, and HTTP/1.1 goes nowhere without (RFC 9112 §3.2).
-    if exchange.request.version <= Version::HTTP_10 {
-        request.headers_mut().entry(HOST).or_insert_with(|| upstream.host_field.clone());
-    }
+    request.headers_mut().entry(HOST).or_insert_with(|| upstream.host_field.clone());
     Ok(request)
 }
 

@@ -46,23 +46,25 @@ impl Certificates {
         (!all.is_empty()).then_some(Self { by_name, all })
     }
 
-    fn find(&self, name: &str) -> Option<&[Arc<CertifiedKey>]> {
+    /// Those with this name, then those of a wildcard that it fits.
+    fn find(&self, name: &str) -> Vec<&Arc<CertifiedKey>> {
         let name = name.to_ascii_lowercase();
-        let found = self.by_name.get(&name).or_else(|| {
-            let (_, parent) = name.split_once('.')?;
-            self.by_name.get(&format!("*.{parent}"))
-        });
-        found.map(Vec::as_slice)
+        let wildcard = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+        let names = [Some(name), wildcard].into_iter().flatten();
+        names.filter_map(|name| self.by_name.get(&name)).flatten().collect()
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| self.find(name)).unwrap_or(&self.all);
+        let mut found = hello.server_name().map(|name| self.find(name)).unwrap_or_default();
+        if found.is_empty() {
+            found.extend(&self.all);
+        }
         // Of RSA and ECDSA, the client may know one only.
         let suits =
-            |it: &&Arc<CertifiedKey>| it.key.choose_scheme(hello.signature_schemes()).is_some();
-        named.iter().find(suits).or(named.first()).cloned()
+            |it: &&&Arc<CertifiedKey>| it.key.choose_scheme(hello.signature_schemes()).is_some();
+        found.iter().find(suits).or(found.first()).map(|it| Arc::clone(it))
     }
 }
 

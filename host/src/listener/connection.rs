@@ -110,7 +110,12 @@ impl Served {
             }
             acceptor.accept(stream).await
         };
-        let stream = match timeout(self.limits.header_timeout, handshake).await {
+        let handshake = timeout(self.limits.header_timeout, handshake);
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            () = self.connection.killed() => return handshakes.count(None),
+        };
+        let stream = match shaken {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 handshakes.count(Some(&error));

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    task::Waker,
+    task::{Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     phase: AtomicU8,
     /// When the phase began, in milliseconds of the coarse clock.
     since: AtomicU64,
+    /// When a client of HTTP/2 last sent anything: who takes up what an exchange has left sends frames.
+    heard: AtomicU64,
     /// When a write began to wait; 0: none does.
     stalled: AtomicU64,
     /// When the block of fields that is open in HTTP/2 began; 0: none is.
@@ -191,6 +193,7 @@ impl Connection {
 
     /// Bytes of HTTP/2 have come, which need not be a request's.
     pub(super) fn has_read_frames(&self, block: Block) {
+        self.heard.store(Coarse::now().as_millis(), Relaxed);
         match block {
             Block::Shut if self.block.load(Relaxed) == 0 => {}
             Block::Shut => self.block.store(0, Relaxed),
@@ -225,6 +228,15 @@ impl Connection {
         }
     }
 
+    /// Ends when it is to close at once.
+    pub(super) async fn killed(&self) {
+        std::future::poll_fn(|cx| {
+            self.register(cx.waker());
+            if self.orders() == Order::Kill { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     /// Who is to be woken by an order.
     pub(super) fn register(&self, waker: &Waker) {
         let mut registered = self.waker.lock();
@@ -246,13 +258,19 @@ impl Connection {
     /// stops.
     fn has_nothing_to_do(&self) -> bool {
         let idle = matches!(self.phase(), Phase::Opening | Phase::Idle);
-        idle && self.stalled.load(Relaxed) == 0 && self.waited() > LAST_WORD
+        idle && self.says_nothing() && self.waited() > LAST_WORD
+    }
+
+    /// Whether its client neither sends anything nor has to take up what was sent.
+    fn says_nothing(&self) -> bool {
+        let heard = Coarse::from_millis(self.heard.load(Relaxed));
+        self.stalled.load(Relaxed) == 0 && heard.elapsed() > LAST_WORD
     }
 
     /// How to part from a client that does not ask for anything, if it does not.
     fn could_go(&self) -> Option<Order> {
         let waited = self.waited();
-        let is_silent = self.stalled.load(Relaxed) == 0 && waited > SPARED + LAST_WORD;
+        let is_silent = self.says_nothing() && waited > SPARED + LAST_WORD;
         match self.phase() {
             Phase::Idle | Phase::Opening if is_silent => Some(Order::Kill),
             Phase::Idle if waited > SPARED && self.orders() == Order::GoOn => Some(Order::Close),

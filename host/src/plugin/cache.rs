@@ -37,7 +37,8 @@ impl CompiledCache {
     /// trusted or made, with the reason in the log.
     pub(super) fn open(folder: &CacheFolder) -> Option<Self> {
         match prepare(&folder.path) {
-            Ok(()) => Some(Self { folder: folder.clone() }),
+            // Wherever links lead later.
+            Ok(path) => Some(Self { folder: CacheFolder { path, ..folder.clone() } }),
             Err(error) => {
                 let folder = folder.path.display();
                 tracing::warn!(%folder, %error, "compiled plugins are not cached");
@@ -105,7 +106,7 @@ fn write(path: &Path, code: &[u8]) -> io::Result<()> {
     options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(code)
 }
 
-fn prepare(folder: &Path) -> io::Result<()> {
+fn prepare(folder: &Path) -> io::Result<PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     if !is_ours_alone(&fs::metadata(folder)?) {
         return Err(io::Error::other("others than this process's user could write the folder"));
@@ -114,10 +115,10 @@ fn prepare(folder: &Path) -> io::Result<()> {
     let whole = folder.canonicalize()?;
     match whole.ancestors().skip(1).find(|above| fs::metadata(above).is_ok_and(|it| is_open(&it))) {
         Some(above) => {
-            let reason = format!("everybody could replace what is in `{}`", above.display());
+            let reason = format!("others could replace what is in `{}`", above.display());
             Err(io::Error::other(reason))
         }
-        None => Ok(()),
+        None => Ok(whole),
     }
 }
 
@@ -126,8 +127,10 @@ fn is_ours_alone(metadata: &fs::Metadata) -> bool {
     user.is_ok_and(|user| user == metadata.uid()) && metadata.permissions().mode() & 0o022 == 0
 }
 
-/// Whether everybody may rename what others have in a folder.
+/// Whether everybody, or an owner who is neither this process's user nor root, may rename what others have
+/// in a folder.
 fn is_open(metadata: &fs::Metadata) -> bool {
     let mode = metadata.permissions().mode();
-    mode & 0o002 != 0 && mode & 0o1000 == 0
+    let user = fs::metadata("/proc/self").map_or(0, |it| it.uid());
+    (mode & 0o002 != 0 && mode & 0o1000 == 0) || ![0, user].contains(&metadata.uid())
 }

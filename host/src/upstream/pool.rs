@@ -17,7 +17,7 @@ use super::{
     streams::{Place, Streams},
 };
 use crate::{
-    body::{Body, Progress},
+    body::{Body, BodyError, Progress},
     clock::Coarse,
     config,
     worker::PerWorker,
@@ -194,6 +194,12 @@ impl Lease {
         let (Self::Exclusive(Exclusive { upload, .. }) | Self::Shared { upload, .. }) = self;
         let upload = upload.as_ref().filter(|upload| upload.since_end().is_none());
         upload.is_some_and(|upload| upload.since_last() < limit)
+    }
+
+    /// Why the request's body broke off, if it did.
+    pub(crate) fn upload_failure(&self) -> Option<BodyError> {
+        let (Self::Exclusive(Exclusive { upload, .. }) | Self::Shared { upload, .. }) = self;
+        upload.as_ref()?.failure()
     }
 
     /// The connection has become a raw one, whose ends are held by a tunnel.

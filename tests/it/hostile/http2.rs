@@ -137,9 +137,12 @@ async fn values_with_blanks_around_them_and_lengths_that_differ_are_refused() {
 async fn cookies_that_come_one_by_one_are_one_field() {
     let upstream = Recorder::new().await;
     let gateway = before(&upstream, "").await;
-    let crumbs = vec![("cookie", "a=b"); 120];
+    let mut crumbs = vec![("cookie", "a=b"); 120];
+    // An empty one is none.
+    crumbs.extend([("cookie", ""), ("cookie", "c=d"), ("cookie", "")]);
     let taken = send(&gateway, &[&REQUEST[..], &crumbs].concat()).await;
     assert_eq!(taken, Taken::Status("200".to_owned()));
+    assert!(upstream.all().contains("a=b; c=d\r\n"), "{}", upstream.all());
     gateway.stop().await;
 }
 

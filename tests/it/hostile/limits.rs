@@ -1,15 +1,18 @@
 //! Heads and bodies that are too large or too slow.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tollgate_tests::{
-    Gateway, Recorder,
+    Gateway, Recorder, Setup,
+    certs::Authority,
     client::request,
+    frames::DATA,
     raw::status,
     recorder::{
         Act::{Head, Send},
         OK,
     },
+    tls::Dial,
     wait,
 };
 
@@ -116,7 +119,7 @@ async fn a_head_that_drips_does_not_get_more_time() {
     let started = Instant::now();
     let dripping = tokio::spawn(async move {
         // A byte whenever the last one is through; the connection's end ends it.
-        let mut drip = tokio::time::interval(std::time::Duration::from_millis(100));
+        let mut drip = tokio::time::interval(Duration::from_millis(100));
         loop {
             drip.tick().await;
             if tokio::io::AsyncWriteExt::write_all(&mut writer, b"x").await.is_err() {
@@ -243,6 +246,57 @@ async fn clients_that_say_nothing_make_room_too() {
     gone.get(1, "/").await;
     gone.until(1).await;
     assert_eq!(status(&ask().await), 200);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn who_takes_up_a_response_slowly_does_not_make_room() {
+    let body = "x".repeat(12_000);
+    let gateway = Gateway::start(&format!(
+        "workers: 1\nlimits: {{ max_connections: 1 }}\nroutes: [{{ name: a, match: {{ path: / }}, respond: {{ body: \"{body}\" }} }}]",
+    ))
+    .await;
+    let mut slow = gateway.frames(1500).await;
+    slow.get(1, "/").await;
+    let mut other = gateway.raw().await;
+    other.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    // The gateway has handed all of it over at once; a client that waits closes what is idle.
+    let mut pace = tokio::time::interval(Duration::from_millis(600));
+    let mut received = 0;
+    while received < body.len() {
+        let frame = slow.next().await.expect("the connection stays");
+        if frame.kind == DATA && !frame.payload.is_empty() {
+            received += frame.payload.len();
+            pace.tick().await;
+            slow.open(1, 1500).await;
+        }
+    }
+    drop(slow);
+    assert_eq!(status(&other.head().await), 200);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_silent_tls_client_makes_room() {
+    let authority = Authority::default();
+    let certificate = authority.server(&["gateway.test"]);
+    let gateway = Setup::new(
+        r#"
+        workers: 1
+        limits: { max_connections: 1, header_timeout: 1m }
+        listeners: [{ address: "127.0.0.1:0", tls: { certificates: [{ certificate: a.pem, key: a.key }] } }]
+        routes: [{ name: a, match: { path: / }, respond: {} }]
+        "#,
+    )
+    .file("a.pem", &certificate.pem)
+    .file("a.key", &certificate.key)
+    .start()
+    .await;
+    let mut silent = gateway.raw().await;
+    let mut asking = Dial::new(&authority, "gateway.test").http1(gateway.address()).await;
+    assert_eq!(asking.send(request("GET", "/", &[], "")).await.status, 200);
+    assert_eq!(silent.rest().await, "");
+    drop(asking);
     gateway.stop().await;
 }
 

@@ -1,8 +1,11 @@
 //! Upstreams that refuse, are silent, or talk nonsense.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{io, net::SocketAddr, time::Instant};
 
 use futures_util::future::join_all;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use tollgate_tests::{
     Gateway, Recorder, Upstream,
@@ -102,6 +105,41 @@ async fn what_a_client_does_to_its_own_body_is_no_failure_of_the_upstream() {
             client.send(format!("{head}{rest}")).await;
             assert_eq!(status(&client.response().await), expected, "{protocol}: {rest:.9}");
         }
+        assert_eq!(
+            gateway.metric("tollgate_upstream_failures_total", &[]).await,
+            0.0,
+            "{protocol}"
+        );
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_clients_fault_within_a_response_is_no_failure_of_the_upstream_either() {
+    // It answers before it reads, and its answer ends with the request.
+    let answering = async |request: Request<Incoming>| {
+        Response::new(request.into_body().map_err(io::Error::other).boxed())
+    };
+    let [http1, http2] = [Upstream::new(answering).await, Upstream::http2(answering).await];
+    for (upstream, protocol) in [(http1, "http1"), (http2, "http2")] {
+        let gateway = Gateway::start(&format!(
+            r#"
+            workers: 1
+            limits: {{ body_idle: 300ms }}
+            upstreams: {{ u: {{ endpoints: ["{upstream}"], protocol: {protocol} }} }}
+            routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
+            telemetry: {{ access_log: {{}} }}
+            "#
+        ))
+        .await;
+        let mut client = gateway.raw().await;
+        client
+            .send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            .await;
+        assert_eq!(status(&client.head().await), 200, "{protocol}");
+        client.rest().await;
+        wait::until("its line", async || gateway.output().contains("sent nothing").then_some(()))
+            .await;
         assert_eq!(
             gateway.metric("tollgate_upstream_failures_total", &[]).await,
             0.0,
@@ -305,7 +343,7 @@ async fn an_upstream_that_does_not_read_a_body_on_is_a_504_problem_and_let_go() 
 async fn a_response_head_above_its_bound_is_a_502_problem() {
     for (length, expected) in [(200_000, 200), (300_000, 502)] {
         let answer = move |_| async move {
-            let mut response = http::Response::new(full("here"));
+            let mut response = Response::new(full("here"));
             response.headers_mut().insert("x-long", "x".repeat(length).parse().unwrap());
             response
         };

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::{CacheArgument, Outcome, piped_file, print};
-use crate::cases::{self, Options};
+use crate::{
+    cases::{self, Options},
+    printable::one_line,
+};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -57,10 +60,14 @@ fn tell(outcome: &cases::Outcome) {
         text.push_str(&format!("ok    {}\n", outcome.name));
     } else {
         text.push_str(&format!("FAIL  {} ({})\n", outcome.name, outcome.place));
-        outcome.differences.iter().for_each(|line| text.push_str(&format!("      {line}\n")));
+        for line in outcome.differences.iter().flat_map(|difference| difference.lines()) {
+            text.push_str(&format!("      {}\n", one_line(line)));
+        }
         if !outcome.logs.is_empty() {
             text.push_str("      logged\n");
-            outcome.logs.iter().for_each(|line| text.push_str(&format!("          {line}\n")));
+            for line in &outcome.logs {
+                text.push_str(&format!("          {}\n", one_line(line)));
+            }
         }
     }
     // A closed standard output does not stop a test.
