@@ -31,11 +31,7 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use prometheus::{Histogram, HistogramVec, IntCounterVec};
 
-use self::{
-    pool::Target,
-    schedule::Schedule,
-    tls::Tls,
-};
+use self::{pool::Target, schedule::Schedule, tls::Tls};
 use crate::{
     body::BodyError,
     config,
