@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod server;
 mod worker;
+mod waiting;
 mod clock;
 mod digest;
 mod printable;

@@ -9,7 +9,7 @@ use prometheus::{IntCounter, IntGauge};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::TOLD;
-use crate::telemetry::LogWindow;
+use crate::{telemetry::LogWindow, waiting::Waiting};
 
 /// Shared by all workers.
 pub(crate) struct Slots {
@@ -66,22 +66,6 @@ impl Slots {
     /// Whether a client waits until a connection closes.
     pub(crate) fn are_wanted(&self) -> bool {
         self.waiting.load(Relaxed) > 0
-    }
-}
-
-/// Counts a client also where its wait is given up.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -39,9 +39,7 @@ impl Lack<'_> {
 impl State {
     /// The guest was refused something.
     pub(super) fn denied(&self, lack: Lack<'_>) {
-        let exchange = self.exchange().ok();
-        let route = exchange.map_or("", |exchange| exchange.route_name());
-        let request_id = exchange.map_or("", |exchange| exchange.id());
+        let (route, request_id) = self.whose();
         self.settings.denied(lack, route, request_id);
     }
 }

@@ -47,9 +47,7 @@ impl Limit {
 impl State {
     /// The guest has reached `limit`.
     pub(super) fn reached(&self, limit: Limit) {
-        let exchange = self.exchange().ok();
-        let route = exchange.map_or("", |exchange| exchange.route_name());
-        let request_id = exchange.map_or("", |exchange| exchange.id());
+        let (route, request_id) = self.whose();
         self.settings.reached(limit, route, request_id);
     }
 }

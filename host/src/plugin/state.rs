@@ -108,6 +108,12 @@ impl State {
         self.exchange.as_ref().ok_or(Misuse("no exchange is there outside of a hook"))
     }
 
+    /// The route and the id of the exchange on loan, for the log; empty outside of one.
+    pub(super) fn whose(&self) -> (&str, &str) {
+        let exchange = self.exchange.as_ref();
+        exchange.map_or(("", ""), |exchange| (exchange.route_name(), exchange.id()))
+    }
+
     pub(super) fn exchange_mut(&mut self) -> Result<&mut Exchange, Misuse> {
         self.exchange.as_mut().ok_or(Misuse("no exchange is there outside of a hook"))
     }

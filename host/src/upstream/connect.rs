@@ -2,10 +2,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,7 +21,7 @@ use super::{
     shared::Http2,
     streams::{Streams, Tasks, UNTOLD},
 };
-use crate::{body::Body, config::Protocol};
+use crate::{body::Body, config::Protocol, waiting::Waiting};
 
 /// Largest response head, in bytes.
 pub(super) const MAX_RESPONSE_HEAD: usize = 256 * 1024;
@@ -51,23 +48,6 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         // Also where whoever connects is given up.
         self.target.shared().opened(self.failed.take());
-    }
-}
-
-/// Counts a request that waits for room.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        // Also where whoever waits is given up.
-        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -20,9 +20,7 @@ impl Host for State {
         }
         message.truncate(message.floor_char_boundary(MAX_LINE));
         let plugin = self.settings.name.as_str();
-        let exchange = self.exchange().ok();
-        let request_id = exchange.map(|exchange| exchange.id()).unwrap_or_default();
-        let route = exchange.map(|exchange| exchange.route_name()).unwrap_or_default();
+        let (route, request_id) = self.whose();
         // None at all rather than an empty one at the end of every line.
         let fields = (!fields.is_empty()).then(|| tracing::field::display(Fields(&fields)));
         match level {
