@@ -65,6 +65,12 @@ pub(crate) struct LastReload {
     pub(crate) outcome: Outcome,
 }
 
+impl LastReload {
+    fn now(by: &'static str, outcome: &Outcome) -> Self {
+        Self { at: SystemTime::now(), by, outcome: outcome.clone() }
+    }
+}
+
 /// Shared with the admin endpoints.
 pub(crate) type Status = Arc<Mutex<Option<LastReload>>>;
 
@@ -163,23 +169,28 @@ impl Reloader {
         let outcome = match built.and_then(|next| same_start(&current, next)) {
             Ok(next) => {
                 self.seen = next.stamps.clone();
-                Ok(self.swap(next))
+                Ok(self.swap(by, next))
             }
             Err(failure) => {
                 self.seen = seen;
                 follow_log(&current);
-                Err(failure.to_string())
+                let outcome = Err(failure.to_string());
+                *self.status.lock() = Some(LastReload::now(by, &outcome));
+                outcome
             }
         };
         self.report(by, started, &outcome);
         outcome
     }
 
-    fn swap(&mut self, next: Generation) -> u64 {
+    fn swap(&mut self, by: &'static str, next: Generation) -> u64 {
         let number = next.number;
         tell_swaps(&self.gateway.current(), &next);
         self.builder.shared.resize(&next.config);
+        // Whom the new generation answers finds its reload in the status.
+        let mut status = self.status.lock();
         self.retired.push(self.gateway.swap(next));
+        *status = Some(LastReload::now(by, &Ok(number)));
         number
     }
 
@@ -200,8 +211,6 @@ impl Reloader {
                 metrics.reloads.with_label_values(&["failure"]).inc();
             }
         }
-        let last = LastReload { at: SystemTime::now(), by, outcome: outcome.clone() };
-        *self.status.lock() = Some(last);
     }
 
     /// Reloads may come faster than the house is kept, and each generation has instances.

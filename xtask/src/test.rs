@@ -178,6 +178,8 @@ fn tests(workspace: &Workspace) -> Result<()> {
     Tool::cargo()
         .args(["test", "--release", "--workspace"])
         .locked_in_ci()
+        // A failure is a line with its place; the frames below it would bury it.
+        .env("RUST_BACKTRACE", "0")
         .within(&workspace.root)
         .run()
 }

@@ -4,7 +4,8 @@ use tollgate_tests::{Gateway, Setup, Upstream, artifacts, process::tollgate, wai
 
 const ALL: [&str; 4] = ["rust-password", "js-greeting", "python-allow-list", "c-timing"];
 
-/// The named use of each example plugin, with a configuration that lets `ann` pass.
+/// The named use of each example plugin, with a configuration that lets `ann` pass. An interpreter's first
+/// hook takes some milliseconds; where other tests run, some of theirs count, too.
 const USES: &str = r#"
 plugins:
   password: { component: rust-password, config: { header: x-word, word: please, subject: ann } }
@@ -12,7 +13,8 @@ plugins:
     component: js-greeting
     config: { member: greeting, greeting: "hello {subject}" }
     grants: { request_body: true }
-  allow: { component: python-allow-list, config: { subjects: [ann] } }
+    limits: { cpu: 1s }
+  allow: { component: python-allow-list, config: { subjects: [ann] }, limits: { cpu: 1s } }
   timing: { component: c-timing, config: { header: x-took } }
 "#;
 
@@ -82,9 +84,9 @@ async fn each_language_can_answer_with_a_problem() {
     let json = ("content-type", "application/json");
 
     let nobody = gateway.post("/", &[json], "{}").await;
-    assert_eq!(nobody.problem(), "401 unauthorized");
+    assert_eq!(nobody.problem(), "401 unauthorized", "{}", gateway.log());
     let broken = gateway.post("/", &PLEASE, "{").await;
-    assert_eq!(broken.problem(), "400 bad-request");
+    assert_eq!(broken.problem(), "400 bad-request", "{}", gateway.log());
     assert_eq!(broken.header("x-acted"), "js, python, rust");
 
     gateway.write_config(&other);
@@ -93,7 +95,7 @@ async fn each_language_can_answer_with_a_problem() {
         (reply.status != 200).then_some(reply)
     })
     .await;
-    assert_eq!(denied.problem(), "403 forbidden");
+    assert_eq!(denied.problem(), "403 forbidden", "{}", gateway.log());
     assert_eq!(denied.header("x-acted"), "python, rust, c");
     gateway.stop().await;
 }
@@ -101,10 +103,10 @@ async fn each_language_can_answer_with_a_problem() {
 #[tokio::test]
 async fn what_the_gateway_refuses_a_script_is_a_failure_with_its_reason() {
     let upstream = Upstream::echo().await;
-    let ungranted = "{ component: js-greeting, config: { member: greeting, greeting: hi } }";
+    let ungranted = "{ component: js-greeting, config: { member: greeting, greeting: hi }, limits: { cpu: 1s } }";
     let Some(gateway) = chain(&config(&upstream, ungranted)).await else { return };
     let reply = gateway.post("/", &PLEASE, "{}").await;
-    assert_eq!(reply.problem(), "503 plugin-failed");
+    assert_eq!(reply.problem(), "503 plugin-failed", "{}", gateway.log());
     gateway.logged(&["a plugin failed", "on-request", "failed", "not-granted"]).await;
     gateway.stop().await;
 }
