@@ -19,7 +19,7 @@ pub(crate) use self::{
     host::settle_host,
     id::Identity,
     told::{add_forwarded, identify},
-    trailers::{announce_none, announce_trailers, strip_trailers},
+    trailers::{announce_none, announce_trailers, strip_trailers, trim_values},
 };
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

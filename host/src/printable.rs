@@ -2,6 +2,15 @@
 
 use std::borrow::Cow;
 
+/// No more than its first `most` bytes, and how many there are where that is not all.
+pub(crate) fn beginning(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let end = text.floor_char_boundary(most);
+    format!("{}... ({} bytes in all)", &text[..end], text.len()).into()
+}
+
 /// In one line, with nothing in it that moves a cursor.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, moves)
@@ -43,6 +52,8 @@ mod tests {
     fn what_would_begin_a_line_or_move_a_cursor_is_shown() {
         assert_eq!(one_line("as it is, \u{e4}"), "as it is, \u{e4}");
         assert_eq!(one_line("a\nb\x1b[31mc\x07"), r"a\nb\u{1b}[31mc\u{7}");
+        assert_eq!(beginning("\u{e4}\u{e4}", 3), "\u{e4}... (4 bytes in all)");
+        assert_eq!(beginning("abc", 3), "abc");
         assert_eq!(lines("a\n\tb\x1bc\u{202e}"), "a\n\tb\\u{1b}c\\u{202e}");
     }
 }

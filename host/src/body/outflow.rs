@@ -67,6 +67,11 @@ impl Outflow {
         self.end()
     }
 
+    /// Why it is about to break off.
+    pub(crate) fn broken(&self) -> Option<&BodyError> {
+        self.broken.as_ref()
+    }
+
     /// Whether the body has ended and nothing has to be waited for.
     pub(crate) fn is_end_stream<B: Body>(&self, body: &B) -> bool {
         self.rest.is_none() && body.is_end_stream()

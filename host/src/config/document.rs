@@ -1,5 +1,6 @@
 //! The file as a tree that knows where everything stands.
 
+mod node;
 mod yaml;
 
 use std::{
@@ -9,8 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
+pub(super) use self::node::Content;
+use self::node::{Entry, Node};
 use super::{
     fault::Fault,
     pointer::{Place, Pointer, Step},
@@ -31,36 +34,11 @@ pub struct Document {
     looked_up: Vec<Arc<str>>,
 }
 
+/// Bytes of a fault's message that are shown.
+const MAX_MESSAGE: usize = 4096;
+
 /// Bytes of the shortest text that is taken for a secret wherever it is found.
 const MIN_SECRET: usize = 5;
-
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) content: Content,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Content {
-    Null,
-    Bool(bool),
-    Number(Number),
-    String(String),
-    /// A string in which variables were replaced.
-    Substituted {
-        text: String,
-        is_quoted: bool,
-    },
-    Sequence(Vec<Node>),
-    Mapping(Vec<Entry>),
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) key_place: Place,
-    pub(super) value: Node,
-}
 
 impl Document {
     /// The document, and the faults of keys that are there twice and of variables that are not
@@ -195,8 +173,9 @@ impl Document {
             file: self.file.clone(),
             place: self.place(at),
             at: at.clone(),
-            // One line, whoever says it.
-            message: printable::one_line(&message.to_string()).into_owned(),
+            // One line, whoever says it and however much: a plugin's words are among them.
+            message: printable::one_line(&printable::beginning(&message.to_string(), MAX_MESSAGE))
+                .into_owned(),
         }
     }
 
@@ -278,102 +257,4 @@ impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document").field("file", &self.file).finish_non_exhaustive()
     }
-}
-
-impl Node {
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
-        match &self.content {
-            Content::Mapping(entries) => entries.iter().find(|entry| entry.key == key),
-            _ => None,
-        }
-    }
-
-    fn child(&self, step: &Step) -> Option<&Self> {
-        match (step, &self.content) {
-            (Step::Key(key), _) => self.entry(key).map(|entry| &entry.value),
-            (Step::Index(index), Content::Sequence(nodes)) => nodes.get(*index),
-            (Step::Index(_), _) => None,
-        }
-    }
-
-    pub(super) fn to_value(&self) -> Value {
-        match &self.content {
-            Content::Null => Value::Null,
-            Content::Bool(value) => Value::Bool(*value),
-            Content::Number(value) => Value::Number(value.clone()),
-            Content::String(text) => Value::String(text.clone()),
-            Content::Substituted { text, is_quoted: true } => Value::String(text.clone()),
-            Content::Substituted { text, is_quoted: false } => {
-                substitute::scalar(text).unwrap_or_else(|| Value::String(text.clone()))
-            }
-            Content::Sequence(nodes) => nodes.iter().map(Self::to_value).collect(),
-            Content::Mapping(entries) => {
-                let pairs = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value()));
-                Value::Object(pairs.collect::<Map<_, _>>())
-            }
-        }
-    }
-
-    fn for_each(&self, at: &mut Pointer, visit: &mut impl FnMut(&Pointer, &Self)) {
-        visit(at, self);
-        match &self.content {
-            Content::Sequence(nodes) => {
-                for (index, node) in nodes.iter().enumerate() {
-                    at.push(Step::Index(index));
-                    node.for_each(at, visit);
-                    at.pop();
-                }
-            }
-            Content::Mapping(entries) => {
-                for entry in entries {
-                    at.push(Step::Key(entry.key.clone()));
-                    entry.value.for_each(at, visit);
-                    at.pop();
-                }
-            }
-            _ => (),
-        }
-    }
-
-    fn substitute(
-        &mut self,
-        lines: &[&str],
-        lookup: &substitute::Lookup<'_>,
-        at: &mut Pointer,
-        failed: &mut Vec<(Pointer, String)>,
-    ) {
-        match &mut self.content {
-            Content::String(text) if text.contains("${") => {
-                match substitute::substitute(text, lookup) {
-                    Ok(text) => {
-                        let is_quoted = is_quoted(lines, self.place);
-                        self.content = Content::Substituted { text, is_quoted };
-                    }
-                    Err(message) => failed.push((at.clone(), message)),
-                }
-            }
-            Content::Sequence(nodes) => {
-                for (index, node) in nodes.iter_mut().enumerate() {
-                    at.push(Step::Index(index));
-                    node.substitute(lines, lookup, at, failed);
-                    at.pop();
-                }
-            }
-            Content::Mapping(entries) => {
-                for entry in entries {
-                    at.push(Step::Key(entry.key.clone()));
-                    entry.value.substitute(lines, lookup, at, failed);
-                    at.pop();
-                }
-            }
-            _ => (),
-        }
-    }
-}
-
-/// Whether the scalar at `place` is in quotes or a block, so that it is text whatever it says.
-fn is_quoted(lines: &[&str], place: Place) -> bool {
-    let line = lines.get(place.line - 1);
-    let first = line.and_then(|line| line.chars().nth(place.column - 1));
-    matches!(first, Some('"' | '\'' | '|' | '>'))
 }

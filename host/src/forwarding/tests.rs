@@ -109,6 +109,14 @@ fn what_would_change_a_head_is_no_trailer() {
 }
 
 #[test]
+fn blanks_around_the_values_of_trailers_are_taken_off() {
+    let mut trailers = headers(&[("x-sum", " 1\t"), ("x-a", "a b"), ("x-none", " ")]);
+    strip_trailers(&mut trailers);
+    let value = |name: &str| trailers[name].to_str().unwrap();
+    assert_eq!([value("x-sum"), value("x-a"), value("x-none")], ["1", "a b", ""]);
+}
+
+#[test]
 fn only_trailers_that_go_on_are_announced() {
     let announced = |said: &'static str| {
         let mut headers = HeaderMap::new();

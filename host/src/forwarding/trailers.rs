@@ -34,6 +34,21 @@ pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
         trailers.remove(name);
     }
     remove_claims(trailers);
+    trim_values(trailers);
+}
+
+/// Over HTTP/2 blanks around a value may arrive, which RFC 9113 §8.2.1 calls malformed: whoever is next
+/// could read them in another way.
+pub(crate) fn trim_values(headers: &mut HeaderMap) {
+    for value in headers.values_mut() {
+        let trimmed = value.as_bytes().trim_ascii();
+        if trimmed.len() != value.len()
+            && let Ok(mut trimmed) = HeaderValue::from_bytes(trimmed)
+        {
+            trimmed.set_sensitive(value.is_sensitive());
+            *value = trimmed;
+        }
+    }
 }
 
 /// Says again which trailers will come, those that go on.

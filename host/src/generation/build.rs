@@ -39,6 +39,9 @@ pub(crate) struct Builder {
     pub(crate) workers: usize,
 }
 
+/// Faults that a refusal tells of in the log and in `/status`, which both keep them.
+const TOLD: usize = 100;
+
 /// Why there is no new generation: every fault that was found.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) Vec<Fault>);
@@ -66,7 +69,10 @@ impl Findings {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(Fault::to_string).collect();
+        let mut lines: Vec<String> = self.0.iter().take(TOLD).map(Fault::to_string).collect();
+        if let more @ 1.. = self.0.len().saturating_sub(TOLD) {
+            lines.push(format!("and {more} more; `tollgate validate` lists them all"));
+        }
         f.write_str(&lines.join("\n"))
     }
 }

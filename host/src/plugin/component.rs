@@ -3,6 +3,7 @@
 mod compiling;
 mod error;
 mod file;
+mod manifest;
 
 use std::{
     collections::HashMap,
@@ -13,15 +14,14 @@ use std::{
 
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec};
-use wasmtime::{PoolConcurrencyLimitError, Store};
+use wasmtime::PoolConcurrencyLimitError;
 
 use super::{
-    bindings::{PluginPre, exports::tollgate::plugin::filter::Need},
+    bindings::PluginPre,
     cache::{Compiled, CompiledCache},
     canary,
     engine::Engine,
     kept::Kept,
-    pool,
     quarantine::Quarantine,
     service::{self, ServiceComponent},
     settings::Settings,
@@ -35,11 +35,11 @@ use crate::{
     config,
     digest::Digest,
     disk::{CacheFolder, InUse},
-    printable,
 };
 
 pub use self::error::LoadError;
 use self::file::{check_kind, read, release};
+pub use self::manifest::Manifest;
 
 pub(super) use self::compiling::Compiling;
 
@@ -68,46 +68,6 @@ impl Component {
     /// The world that it is written for, by its whole name.
     pub fn target(&self) -> String {
         format!("tollgate:plugin/plugin@{}", self.release.version())
-    }
-}
-
-/// What a plugin says of itself.
-#[derive(Clone, Debug)]
-pub struct Manifest {
-    pub name: String,
-    pub version: String,
-    pub summary: String,
-    /// JSON Schema of the configuration, as text.
-    pub config_schema: String,
-    /// `upstreams`, `request-body` and the like: what it will ask for.
-    pub needs: Vec<&'static str>,
-}
-
-/// Bytes of a name or a version, of a summary, and of a schema.
-const MAX_NAME: usize = 100;
-const MAX_SUMMARY: usize = 1000;
-const MAX_SCHEMA: usize = 1 << 20;
-
-impl Manifest {
-    /// Itself where operators can be shown it, else what they cannot.
-    fn checked(self) -> Result<Self, String> {
-        let short = [
-            ("name", &self.name, MAX_NAME),
-            ("version", &self.version, MAX_NAME),
-            ("summary", &self.summary, MAX_SUMMARY),
-        ];
-        for (what, text, most) in short {
-            if text.len() > most {
-                return Err(format!("its {what} has more than {most} bytes"));
-            }
-            if !printable::is_plain(text) {
-                return Err(format!("its {what} has control characters"));
-            }
-        }
-        match self.config_schema.len() > MAX_SCHEMA {
-            true => Err(format!("its schema has more than {MAX_SCHEMA} bytes")),
-            false => Ok(self),
-        }
     }
 }
 
@@ -219,7 +179,7 @@ impl Components {
         };
         let pre = linked.map_err(|error| other_world(format!("{error:#}")))?;
         let lacks_room = |error: &wasmtime::Error| error.is::<PoolConcurrencyLimitError>();
-        let described = || describe(&self.engine, &pre);
+        let described = || Manifest::ask(&self.engine, &pre);
         let described = self.engine.idle.with_room(described, lacks_room).await;
         let described = described.map_err(|error| trace::reason(&error));
         let manifest = described.and_then(Manifest::checked);
@@ -311,60 +271,5 @@ struct Made {
 fn count(counter: Option<&IntCounter>) {
     if let Some(counter) = counter {
         counter.inc();
-    }
-}
-
-/// Asks the plugin who it is, in an instance of its own with the default limits.
-async fn describe(engine: &Engine, pre: &PluginPre<State>) -> wasmtime::Result<Manifest> {
-    let mut store: Store<State> = pool::store(engine, Arc::new(Settings::for_describing()));
-    let asking = async {
-        let plugin = pre.instantiate_async(&mut store).await?;
-        plugin.tollgate_plugin_filter().call_describe(&mut store).await
-    };
-    let manifest = tokio::time::timeout(pool::SETUP_TIMEOUT, asking).await??;
-    Ok(Manifest {
-        name: manifest.name,
-        version: manifest.version,
-        summary: manifest.summary,
-        config_schema: manifest.config_schema,
-        needs: manifest.needs.iter().map(need).collect(),
-    })
-}
-
-fn need(need: &Need) -> &'static str {
-    match need {
-        Need::Upstreams => "upstreams",
-        Need::Store => "store",
-        Need::RequestBody => "request-body",
-        Need::ResponseBody => "response-body",
-        Need::Cache => "cache",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Manifest;
-
-    fn manifest(name: &str, summary: &str, schema: &str) -> Manifest {
-        Manifest {
-            name: name.to_owned(),
-            version: "1.0.0".to_owned(),
-            summary: summary.to_owned(),
-            config_schema: schema.to_owned(),
-            needs: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn what_a_plugin_says_of_itself_is_short_and_plain() {
-        assert!(manifest("a", "What it does", "{}").checked().is_ok());
-        for refused in [
-            manifest(&"a".repeat(101), "", "{}"),
-            manifest("a\u{1b}[2J", "", "{}"),
-            manifest("a", "two\nlines", "{}"),
-            manifest("a", "", &" ".repeat((1 << 20) + 1)),
-        ] {
-            assert!(refused.checked().is_err());
-        }
     }
 }

@@ -22,7 +22,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    body::{Body, Failure, Progress},
+    body::{Body, Progress},
     forwarding,
 };
 
@@ -133,6 +133,9 @@ impl Upstream {
         target: &Target,
         started: Instant,
     ) -> Result<Answer, UpstreamError> {
+        if answer.response.version() == Version::HTTP_2 {
+            forwarding::trim_values(answer.response.headers_mut());
+        }
         if forwarding::check_framing(answer.response.headers()).is_err() {
             return Err(self.counted(UpstreamError::TransferCoding { address: target.address }));
         }
@@ -195,16 +198,10 @@ impl Upstream {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         authority::for_http2(&mut request, scheme);
         let place = Arc::new(place);
-        // The library forgets why a body broke off.
-        let failure = (!request.body().is_whole()).then(Failure::default);
-        let noted = |body| match &failure {
-            Some(failure) => failure.of(body),
-            None => body,
-        };
-        let request = request.map(|body| Upload::new(noted(body), Arc::clone(&place)));
+        let request = request.map(|body| Upload::new(body, Arc::clone(&place)));
         let sending = sender.try_send_request(request);
         let sent = self.head(sending, Upload::into_body, target.address, patience).await;
-        if let (Err(Failed::Sent(_)), Some(source)) = (&sent, failure.and_then(|it| it.get())) {
+        if let (Err(Failed::Sent(_)), Some(source)) = (&sent, place.broken()) {
             return Err(Failed::Sent(UpstreamError::BrokenUpload { source }));
         }
         if let Err(

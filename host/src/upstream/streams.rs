@@ -6,7 +6,7 @@
 use std::{
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::Waker,
@@ -22,7 +22,10 @@ use tokio::{
 };
 
 use super::upload::Upload;
-use crate::{body::Outlet, clock::Coarse};
+use crate::{
+    body::{BodyError, Outlet},
+    clock::Coarse,
+};
 
 /// What the library says of the peer's limit before the peer has told it. A peer that sets none has
 /// `usize::MAX`, and one that sets one cannot set so many.
@@ -45,7 +48,11 @@ pub(super) struct Streams {
 }
 
 /// One stream, for as long as its request or response is on its way.
-pub(crate) struct Place(Arc<Streams>);
+pub(crate) struct Place {
+    streams: Arc<Streams>,
+    /// Why the request's body broke off: the library forgets it.
+    broken: OnceLock<BodyError>,
+}
 
 /// Runs the library's tasks of one connection.
 #[derive(Clone)]
@@ -78,7 +85,7 @@ impl Streams {
         }
         self.open.fetch_add(1, Relaxed);
         self.used.store(Coarse::now().as_millis(), Relaxed);
-        Some(Place(Arc::clone(self)))
+        Some(Place { streams: Arc::clone(self), broken: OnceLock::new() })
     }
 
     /// Whether the peer has told how many it allows.
@@ -156,15 +163,26 @@ impl Streams {
 
 impl Place {
     pub(super) fn streams(&self) -> &Arc<Streams> {
-        &self.0
+        &self.streams
+    }
+
+    /// The request's body has broken off.
+    pub(super) fn breaks(&self, error: &BodyError) {
+        // The first one is the one that counts.
+        let _ = self.broken.set(error.clone());
+    }
+
+    /// Why the request's body broke off, if it did.
+    pub(super) fn broken(&self) -> Option<BodyError> {
+        self.broken.get().cloned()
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
-        self.0.used.store(Coarse::now().as_millis(), Relaxed);
-        self.0.room.notify_one();
+        self.streams.open.fetch_sub(1, Relaxed);
+        self.streams.used.store(Coarse::now().as_millis(), Relaxed);
+        self.streams.room.notify_one();
     }
 }
 

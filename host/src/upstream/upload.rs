@@ -50,8 +50,16 @@ impl HttpBody for Upload {
         if !std::mem::replace(&mut self.begun, true) {
             self.place.streams().begin(&self.outlet);
         }
-        let Self { body, outflow, .. } = &mut *self;
-        outflow.poll(Pin::new(body), cx)
+        let Self { body, outflow, place, .. } = &mut *self;
+        let polled = outflow.poll(Pin::new(body), cx);
+        let broken = match &polled {
+            Poll::Ready(Some(Err(error))) => Some(error),
+            _ => outflow.broken(),
+        };
+        if let Some(error) = broken {
+            place.breaks(error);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -95,6 +95,20 @@ async fn a_faulty_file_changes_nothing_and_is_reported_everywhere() {
 }
 
 #[tokio::test]
+async fn of_many_faults_the_first_hundred_are_told() {
+    let gateway = Gateway::start(&respond("one")).await;
+    let route = |n| format!("  - {{ name: r{n}, match: {{ path: /{n} }}, upstream: nobody }}\n");
+    let routes: String = (0..150).map(route).collect();
+    gateway.write_config(&format!("routes:\n{routes}"));
+    gateway.failed_reloads_reach(1).await;
+    let status = gateway.status().await;
+    let faults = status["last_reload"]["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 101);
+    assert!(faults[100].as_str().unwrap().starts_with("and 50 more"), "{}", faults[100]);
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_that_only_a_refused_configuration_names_is_waited_for() {
     let gateway = Gateway::start(&respond("one")).await;
     let upstream = "upstreams: { u: { endpoints: [\"127.0.0.1:1\"], tls: { ca: ca.pem } } }";

@@ -1,11 +1,8 @@
-//! Upstreams that refuse, are silent, or talk nonsense.
+//! Upstreams that are not there, are silent, or talk nonsense.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::time::Instant;
 
-use futures_util::future::join_all;
-use http::{Request, Response};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use http::Response;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use tollgate_tests::{
     Gateway, Recorder, Upstream,
@@ -19,135 +16,7 @@ use tollgate_tests::{
     wait,
 };
 
-use super::before;
-
-/// An address where nobody listens. No other server of the tests has one of this host.
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.2:0").await.unwrap().local_addr().unwrap()
-}
-
-#[tokio::test]
-async fn an_endpoint_that_refuses_is_passed_over() {
-    let upstream = Upstream::text("here").await;
-    let gateway = before(&format!("\"{}\", \"{upstream}\"", nobody().await), "").await;
-    for method in ["GET", "POST"].repeat(5) {
-        let reply = gateway.send(request(method, "/", &[], "")).await;
-        assert_eq!((reply.status, reply.text().as_str()), (200, "here"), "{method}");
-    }
-    let of_nobody = [("upstream", "u"), ("reason", "unreachable")];
-    assert!(gateway.metric("tollgate_upstream_failures_total", &of_nobody).await > 0.5);
-    gateway.stop().await;
-}
-
-#[tokio::test]
-async fn endpoints_that_refuse_rest_and_are_tried_again() {
-    let upstream = Upstream::text("here").await;
-    let dead = join_all((0..5).map(|_| nobody())).await;
-    let endpoints: String = dead.iter().map(|address| format!("\"{address}\", ")).collect();
-    let gateway = before(&format!("{endpoints}\"{upstream}\""), "").await;
-    let back = dead[1];
-    // Once each has refused, whoever comes gets an answer.
-    wait::until("all five rest", async || {
-        gateway.get("/", &[]).await;
-        let status = gateway.status().await;
-        (status["upstreams"][0]["resting"].as_array()?.len() == 5).then_some(())
-    })
-    .await;
-    for _ in 0..30 {
-        assert_eq!(gateway.get("/", &[]).await.text(), "here");
-    }
-    let resting = [("upstream", "u"), ("state", "resting")];
-    assert_eq!(gateway.metric("tollgate_upstream_endpoints", &resting).await, 5.0);
-    gateway.logged(&["an endpoint gives no connection, and rests", &back.to_string()]).await;
-    let _returned = Upstream::text_at(back, "back").await;
-    wait::until("it is asked again", async || {
-        (gateway.get("/", &[]).await.text() == "back").then_some(())
-    })
-    .await;
-    gateway.logged(&["an endpoint gives connections again", &back.to_string()]).await;
-    gateway.stop().await;
-}
-
-#[tokio::test]
-async fn the_turns_of_one_that_rests_go_round_by_weight() {
-    let (light, heavy) = (Upstream::text("light").await, Upstream::text("heavy").await);
-    let weighted =
-        |address: &str, weight| format!("{{ address: \"{address}\", weight: {weight} }}");
-    let dead = weighted(&nobody().await.to_string(), 10);
-    let endpoints =
-        [dead, weighted(&light.to_string(), 1), weighted(&heavy.to_string(), 9)].join(", ");
-    let gateway = before(&endpoints, "").await;
-    for _ in 0..200 {
-        assert_eq!(gateway.get("/", &[]).await.status, 200);
-    }
-    assert!(heavy.requests() > 6 * light.requests(), "{}", light.requests());
-    assert!(light.requests() > 10, "{}", light.requests());
-    gateway.stop().await;
-}
-
-#[tokio::test]
-async fn what_a_client_does_to_its_own_body_is_no_failure_of_the_upstream() {
-    let [http1, http2] = [Upstream::echo().await, Upstream::http2(echo).await];
-    for (upstream, protocol) in [(http1, "http1"), (http2, "http2")] {
-        let gateway = Gateway::start(&format!(
-            r#"
-            workers: 1
-            limits: {{ body_idle: 300ms, max_request_body: 1KiB }}
-            upstreams: {{ u: {{ endpoints: ["{upstream}"], protocol: {protocol} }} }}
-            routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
-            "#
-        ))
-        .await;
-        let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc";
-        let large = format!("\r\n800\r\n{}\r\n0\r\n\r\n", "x".repeat(0x800));
-        for (rest, expected) in [("", 408), (large.as_str(), 413), ("XX\r\n0", 400)] {
-            let mut client = gateway.raw().await;
-            client.send(format!("{head}{rest}")).await;
-            assert_eq!(status(&client.response().await), expected, "{protocol}: {rest:.9}");
-        }
-        assert_eq!(
-            gateway.metric("tollgate_upstream_failures_total", &[]).await,
-            0.0,
-            "{protocol}"
-        );
-        gateway.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_clients_fault_within_a_response_is_no_failure_of_the_upstream_either() {
-    // It answers before it reads, and its answer ends with the request.
-    let answering = async |request: Request<Incoming>| {
-        Response::new(request.into_body().map_err(io::Error::other).boxed())
-    };
-    let [http1, http2] = [Upstream::new(answering).await, Upstream::http2(answering).await];
-    for (upstream, protocol) in [(http1, "http1"), (http2, "http2")] {
-        let gateway = Gateway::start(&format!(
-            r#"
-            workers: 1
-            limits: {{ body_idle: 300ms }}
-            upstreams: {{ u: {{ endpoints: ["{upstream}"], protocol: {protocol} }} }}
-            routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u }}]
-            telemetry: {{ access_log: {{}} }}
-            "#
-        ))
-        .await;
-        let mut client = gateway.raw().await;
-        client
-            .send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
-            .await;
-        assert_eq!(status(&client.head().await), 200, "{protocol}");
-        client.rest().await;
-        wait::until("its line", async || gateway.output().contains("sent nothing").then_some(()))
-            .await;
-        assert_eq!(
-            gateway.metric("tollgate_upstream_failures_total", &[]).await,
-            0.0,
-            "{protocol}"
-        );
-        gateway.stop().await;
-    }
-}
+use super::{before, nobody};
 
 #[tokio::test]
 async fn an_empty_host_is_none_for_upstreams_of_both_protocols() {
@@ -159,41 +28,6 @@ async fn an_empty_host_is_none_for_upstreams_of_both_protocols() {
         assert_eq!(status(&reply), 200, "{protocol}: {reply}");
         gateway.stop().await;
     }
-}
-
-#[tokio::test]
-async fn an_upstream_of_which_all_rest_is_asked_all_the_same() {
-    let place = nobody().await;
-    let gateway = before(&format!("\"{place}\""), "").await;
-    assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-unreachable");
-    let ready = gateway.admin("/readyz").await.text();
-    assert!(ready.contains("degraded: upstream `u` has no address that takes"), "{ready}");
-    let _upstream = Upstream::text_at(place, "here").await;
-    assert_eq!(gateway.get("/", &[]).await.text(), "here");
-    assert_eq!(gateway.admin("/readyz").await.text(), "ready\n");
-    gateway.stop().await;
-}
-
-#[tokio::test]
-async fn a_heavy_endpoint_that_refuses_is_passed_over_too() {
-    let upstream = Upstream::text("here").await;
-    let nobody = nobody().await;
-    let endpoints = format!("{{ address: \"{nobody}\", weight: 10 }}, \"{upstream}\"");
-    let gateway = before(&endpoints, "").await;
-    for _ in 0..22 {
-        assert_eq!(gateway.get("/", &[]).await.status, 200);
-    }
-    gateway.stop().await;
-}
-
-#[tokio::test]
-async fn a_body_is_whole_after_an_endpoint_has_been_passed_over() {
-    let upstream = Upstream::echo().await;
-    let gateway = before(&format!("\"{}\", \"{upstream}\"", nobody().await), "").await;
-    for _ in 0..4 {
-        assert_eq!(gateway.post("/", &[], "a body").await.json()["body"], "a body");
-    }
-    gateway.stop().await;
 }
 
 #[tokio::test]
@@ -283,24 +117,6 @@ async fn a_response_with_both_framings_is_not_passed_on_with_both() {
     }
     drop(client);
     assert_eq!(gateway.get("/", &[]).await.text(), "ok");
-    gateway.stop().await;
-}
-
-#[tokio::test]
-async fn an_upstream_that_comes_back_is_used_again() {
-    let place = nobody().await;
-    let gateway = before(&format!("\"{place}\""), "").await;
-    assert_eq!(gateway.get("/", &[]).await.problem(), "502 upstream-unreachable");
-    let listener = TcpListener::bind(&place).await.unwrap();
-    let serving = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        // Not before it is asked: an answer to nothing is none.
-        stream.peek(&mut [0]).await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, OK.as_bytes()).await.unwrap();
-        std::future::pending::<()>().await;
-    });
-    assert_eq!(gateway.get("/", &[]).await.text(), "ok");
-    serving.abort();
     gateway.stop().await;
 }
 
