@@ -60,7 +60,7 @@ pub use self::{
     plugin_config::{PluginConfigFaults, plugin_config_faults},
     pointer::{Place, Pointer, Step},
     registries::{Registry, Source},
-    routes::{Action, Forward, PathRewrite, Route},
+    routes::{Action, Forward, PathRewrite, Route, without_prefix},
     services::Service,
     settings::{AccessLog, Limits, LogFormat, Telemetry},
     stores::{CacheLimits, StoreLimits},

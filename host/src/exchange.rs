@@ -73,6 +73,9 @@ pub(crate) struct State {
     pub(crate) request: Parts,
     /// Whether the client waits for no body, whatever plugins make of its method.
     pub(crate) asks_for_head: bool,
+    /// The head was refused as it is: what follows it on the connection may be taken for another message
+    /// than the client meant.
+    pub(crate) is_doubtful: bool,
     pub(crate) request_body: Body,
     pub(crate) progress: Option<Arc<Progress>>,
     /// Path and query for the upstream where a rewrite or a plugin set them.
@@ -138,6 +141,7 @@ impl Exchange {
             params: Params::default(),
             request,
             asks_for_head,
+            is_doubtful: false,
             request_body,
             progress,
             target: None,

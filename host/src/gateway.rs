@@ -134,6 +134,7 @@ fn begin(
     let body = Body::client(body, limits.body_idle, limits.max_request_body, (upload, version));
     let mut exchange = Exchange::new(generation, client, head, body, identity.request_id);
     if let Some(refusal) = refusal {
+        exchange.is_doubtful = matches!(refusal, Error::BadRequest(_));
         exchange.fail(refusal);
     }
     Begun { exchange, wishes: Wishes { hop_by_hop, tunnel } }

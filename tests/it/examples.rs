@@ -32,3 +32,19 @@ fn every_example_validates() {
         assert_eq!(ran.code, 0, "{}: {}", example.display(), ran.stderr);
     }
 }
+
+#[test]
+fn the_bindings_for_c_have_every_function_of_the_world() {
+    let read = |path| std::fs::read_to_string(artifacts::root().join(path)).unwrap();
+    let header = read("templates/c/bindings/plugin.h");
+    let world = read("wit/plugin.wit");
+    let functions =
+        world.lines().filter_map(|line| line.trim().split_once(": ")).filter(|(_, it)| {
+            ["func(", "static func(", "async func("].iter().any(|kind| it.starts_with(kind))
+        });
+    let names: Vec<_> = functions.map(|(name, _)| name.replace('-', "_")).collect();
+    assert!(names.len() > 40, "{names:?}");
+    for name in names {
+        assert!(header.contains(&format!("_{name}(")), "{name}: `make bindings` in templates/c");
+    }
+}

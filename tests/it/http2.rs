@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{future::join_all, stream};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::sync::Barrier;
@@ -215,4 +215,23 @@ impl Drop for Tells {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }
+}
+
+#[tokio::test]
+async fn blanks_around_the_values_of_an_upstream_are_taken_off() {
+    let upstream = Upstream::http2(async |_| {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", HeaderValue::from_static(" 1\t"));
+        let frames = [Frame::data("body".into()), Frame::trailers(trailers)];
+        let body = StreamBody::new(stream::iter(frames.map(Ok))).boxed();
+        Response::builder().header("x-head", "\t a b ").body(body).unwrap()
+    })
+    .await;
+    let gateway = before(&upstream, "http2").await;
+    let mut connection = gateway.connect_http2().await;
+    let reply = connection.send(request("GET", "/", &[("te", "trailers")], "")).await;
+    assert_eq!(reply.header("x-head"), "a b");
+    assert_eq!(reply.trailers.expect("trailers")["x-sum"], "1");
+    drop(connection);
+    gateway.stop().await;
 }

@@ -183,9 +183,8 @@ async fn an_exchange_that_becomes_a_tunnel_is_logged_at_its_end_with_what_passed
     let mut client = upgrade(&gateway).await;
     check_echo(&mut client, "twelve bytes").await;
     assert_eq!(gateway.get("/ws", &[]).await.text(), "plain");
-    wait::until("the later exchange", async || gateway.output().contains("200").then_some(()))
-        .await;
-    assert!(!gateway.output().contains("101"), "{}", gateway.output());
+    logged(&gateway, 200).await;
+    assert!(!gateway.output().contains("\"status\":101"), "{}", gateway.output());
     client.end().await;
     assert_eq!(client.rest().await, "");
     let line = logged(&gateway, 101).await;

@@ -58,3 +58,31 @@ pub enum PathRewrite {
     /// The prefix is cut off where the path has it; what is left begins with `/`.
     StripPrefix(String),
 }
+
+/// `path` without `prefix`, where the prefix ends with a segment. Empty segments stay: to merge them
+/// could make the path of another route.
+pub fn without_prefix<'p>(path: &'p str, prefix: &str) -> &'p str {
+    match path.strip_prefix(prefix) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_prefix;
+
+    #[test]
+    fn a_prefix_is_cut_off_at_a_segment_only() {
+        for (path, prefix, expected) in [
+            ("/api/users", "/api", "/users"),
+            ("/api", "/api", "/"),
+            ("/api/", "/api", "/"),
+            ("/apis/x", "/api", "/apis/x"),
+            ("/api//users", "/api", "//users"),
+        ] {
+            assert_eq!(without_prefix(path, prefix), expected, "{path} without {prefix}");
+        }
+    }
+}

@@ -54,9 +54,6 @@ impl Template {
     }
 
     /// The text with every placeholder replaced by what `value` returns for its name.
-    ///
-    /// Slashes at the beginning of the result are made one: a value that begins with a slash
-    /// would else turn the path `/{rest}` into `//host`, the address of another server.
     pub fn render<'v>(&self, value: impl Fn(&str) -> &'v str) -> String {
         let mut result = String::new();
         for part in &self.parts {
@@ -65,20 +62,23 @@ impl Template {
                 Part::Param(name) => result.push_str(value(name)),
             }
         }
-        let slashes = result.len() - result.trim_start_matches('/').len();
-        if slashes > 1 {
-            result.drain(1..slashes);
-        }
         result
     }
 
     /// Where a redirect leads to: as [`Self::render`], with `query` unless it has one of its own.
+    ///
+    /// Slashes at its beginning are made one: a value that begins with a slash would else turn
+    /// `/{rest}` into `//host`, the address of another server (RFC 3986 §4.2).
     pub fn render_location<'v>(
         &self,
         query: Option<&str>,
         value: impl Fn(&str) -> &'v str,
     ) -> String {
-        let location = self.render(value);
+        let mut location = self.render(value);
+        let slashes = location.len() - location.trim_start_matches('/').len();
+        if slashes > 1 {
+            location.drain(1..slashes);
+        }
         match query {
             Some(query) if !location.contains('?') => format!("{location}?{query}"),
             _ => location,
@@ -125,10 +125,15 @@ mod tests {
     }
 
     #[test]
-    fn no_value_makes_the_path_another_server_s() {
-        check("/{rest}", "/x/y");
-        check("{rest}", "/x/y");
-        check("https://a.example/{rest}", "https://a.example//x/y");
+    fn no_value_makes_a_location_another_server_s() {
+        for (template, expected) in [
+            ("/{rest}", "/x/y"),
+            ("{rest}", "/x/y"),
+            ("https://a.example/{rest}", "https://a.example//x/y"),
+        ] {
+            let template = Template::parse(template, &["rest".to_owned()]).unwrap();
+            assert_eq!(template.render_location(None, |_| "/x/y"), expected);
+        }
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl State {
             params: self.params,
             request,
             asks_for_head: self.asks_for_head,
+            is_doubtful: self.is_doubtful,
             request_body,
             progress: None,
             target: self.target.clone(),

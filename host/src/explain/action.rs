@@ -4,7 +4,7 @@ use super::{Subject, line, lines, tell_limits};
 use crate::{
     config::{
         Action, Config, Forward, PathRewrite, Protocol, Route, Service, Template, Upstream,
-        shown_field, without_passwords, written_size,
+        shown_field, without_passwords, without_prefix, written_size,
     },
     router::Params,
 };
@@ -97,10 +97,6 @@ fn rewrite(rewrite: &PathRewrite, path: &str, render: &impl Fn(&Template) -> Str
     match rewrite {
         PathRewrite::Keep => path.to_owned(),
         PathRewrite::Replace(template) => render(template),
-        PathRewrite::StripPrefix(prefix) => match path.strip_prefix(prefix) {
-            Some("") => "/".to_owned(),
-            Some(rest) if rest.starts_with('/') => rest.to_owned(),
-            _ => path.to_owned(),
-        },
+        PathRewrite::StripPrefix(prefix) => without_prefix(path, prefix).to_owned(),
     }
 }

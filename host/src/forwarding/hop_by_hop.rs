@@ -6,8 +6,9 @@ use http::{
 };
 
 /// Fields that an intermediary removes even where `connection` does not name them (RFC 9110
-/// §7.6.1). `te` is here too: what of it may go on is put back for HTTP/2.
-pub(super) const HOP_BY_HOP: [HeaderName; 7] = [
+/// §7.6.1). `te` is here too: what of it may go on is put back for HTTP/2. The last two frame a message
+/// for who takes `_` for `-`, as CGI and its heirs do.
+pub(super) const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -15,6 +16,8 @@ pub(super) const HOP_BY_HOP: [HeaderName; 7] = [
     TRAILER,
     TRANSFER_ENCODING,
     UPGRADE,
+    HeaderName::from_static("transfer_encoding"),
+    HeaderName::from_static("content_length"),
 ];
 
 /// What the client asked of this connection alone.
@@ -78,6 +81,8 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
             | "trailer"
             | "transfer-encoding"
             | "upgrade"
+            | "transfer_encoding"
+            | "content_length"
     )
 }
 

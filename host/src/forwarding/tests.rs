@@ -63,6 +63,7 @@ fn fields_of_the_connection_end_here() {
 fn a_length_beside_a_coding_ends_here_too() {
     check_stripped(&[("transfer-encoding", "chunked"), ("content-length", "3")], &[]);
     check_stripped(&[("content-length", "3")], &["content-length: 3"]);
+    check_stripped(&[("content_length", "3"), ("transfer_encoding", "chunked")], &[]);
 }
 
 #[test]

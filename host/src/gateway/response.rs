@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header::CONTENT_LENGTH};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::onward;
@@ -46,6 +46,11 @@ pub(super) fn of(mut exchange: Exchange) -> Response<ResponseBody> {
         head.headers.remove(CONTENT_LENGTH);
     }
     head.headers.insert(X_REQUEST_ID, exchange.id.clone());
+    match exchange.request.version {
+        Version::HTTP_2 => forwarding::trim_values(&mut head.headers),
+        _ if exchange.is_doubtful => forwarding::close(&mut head.headers),
+        _ => {}
+    }
     if !body.may_have_trailers() {
         forwarding::announce_none(&mut head.headers);
     }

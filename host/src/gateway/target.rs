@@ -3,7 +3,7 @@
 use http::{HeaderValue, header::InvalidHeaderValue, uri::PathAndQuery};
 
 use crate::{
-    config::{PathRewrite, Template},
+    config::{PathRewrite, Template, without_prefix},
     error::Error,
     exchange::Exchange,
     generation::{End, Route},
@@ -23,7 +23,7 @@ pub(super) fn of(exchange: &Exchange, route: &Route) -> Result<PathAndQuery, Err
             return Ok(uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
         }
         PathRewrite::Replace(template) => template.render(|name| param(exchange, name)),
-        PathRewrite::StripPrefix(prefix) => stripped(uri.path(), prefix),
+        PathRewrite::StripPrefix(prefix) => without_prefix(uri.path(), prefix).to_owned(),
     };
     let target = match uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -48,36 +48,4 @@ pub(super) fn location(
 /// Parameters go in as they came, still percent-encoded: decoding them could make new segments.
 fn param<'a>(exchange: &'a Exchange, name: &str) -> &'a str {
     exchange.param(name).unwrap_or_default()
-}
-
-/// `path` without `prefix`, where the prefix ends with a segment. What is left begins with one
-/// slash: with two it would name a server where it becomes a reference (RFC 3986 §4.2).
-fn stripped(path: &str, prefix: &str) -> String {
-    let prefix = prefix.trim_end_matches('/');
-    match path.strip_prefix(prefix) {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-            format!("/{}", rest.trim_start_matches('/'))
-        }
-        _ => path.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::stripped;
-
-    #[test]
-    fn a_prefix_is_stripped_at_a_segment_only() {
-        for (path, prefix, expected) in [
-            ("/api/users", "/api", "/users"),
-            ("/api/users", "/api/", "/users"),
-            ("/api", "/api", "/"),
-            ("/api/", "/api", "/"),
-            ("/apis/x", "/api", "/apis/x"),
-            ("/x", "/", "/x"),
-            ("/api//evil.example", "/api", "/evil.example"),
-        ] {
-            assert_eq!(stripped(path, prefix), expected, "{path} without {prefix}");
-        }
-    }
 }

@@ -27,17 +27,21 @@ const REASONS: [&str; 5] = ["certificate", "alert", "protocol", "closed", "timeo
 
 /// The failed handshakes of one listener, by reason.
 #[derive(Clone)]
-pub(crate) struct Handshakes([IntCounter; REASONS.len()]);
+pub(crate) struct Handshakes(Option<[IntCounter; REASONS.len()]>);
 
 impl Handshakes {
-    pub(crate) fn of(metrics: &Metrics, listener: &str) -> Self {
-        Self(REASONS.map(|reason| metrics.handshakes.with_label_values(&[listener, reason])))
+    /// Of the listener at this address; `None`: one without TLS, which has none to count.
+    pub(crate) fn of(metrics: &Metrics, listener: Option<&str>) -> Self {
+        let counter = |listener, reason| metrics.handshakes.with_label_values(&[listener, reason]);
+        Self(listener.map(|listener| REASONS.map(|reason| counter(listener, reason))))
     }
 
     /// `None`: it took too long.
     pub(super) fn count(&self, failure: Option<&io::Error>) {
         let reason = failure.map_or(Reason::Timeout, reason);
-        self.0[reason as usize].inc();
+        if let Some(counters) = &self.0 {
+            counters[reason as usize].inc();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod compiling;
 mod error;
 mod file;
 mod manifest;
+mod size;
 
 use std::{
     collections::HashMap,

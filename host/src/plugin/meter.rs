@@ -13,7 +13,6 @@ use std::{
 
 use wasmtime::UpdateDeadline;
 
-use super::settings::SETUP_CPU;
 use crate::clock::Coarse;
 
 /// What one instance's current hook has used.
@@ -49,6 +48,10 @@ impl Meter {
     /// At the end of each epoch inside the guest: starts the metering, later lets others on this
     /// worker run, or ends the hook.
     pub(super) fn at_epoch(&self, limit: Duration) -> wasmtime::Result<UpdateDeadline> {
+        // It may have come to that while it waited, or by what the gateway did for it.
+        if Duration::from_nanos(self.used.load(Ordering::Relaxed)) >= limit {
+            return Err(self.exceeded(limit));
+        }
         // The epoch has ended while the guest waited: it has only begun to run.
         if self.entered.load(Ordering::Relaxed) == Coarse::now().as_millis() {
             return Ok(UpdateDeadline::Continue(1));
@@ -90,8 +93,19 @@ impl Meter {
         Ok(done)
     }
 
+    /// Does in another task what the guest has asked for; it counts when the guest goes on.
+    pub(super) fn count<T>(&self, work: impl FnOnce() -> T) -> T {
+        let begun = thread_cpu();
+        let done = work();
+        let spent = thread_cpu().saturating_sub(begun);
+        // Where it is the guest's own task, the end of the epoch would count it once more.
+        self.mark.fetch_add(spent, Ordering::Relaxed);
+        self.used.fetch_add(spent, Ordering::Relaxed);
+        done
+    }
+
     fn exceeded(&self, limit: Duration) -> wasmtime::Error {
-        let is_setup = limit == SETUP_CPU || !self.in_hook.load(Ordering::Relaxed);
+        let is_setup = !self.in_hook.load(Ordering::Relaxed);
         wasmtime::Error::new(CpuExceeded { limit, is_setup })
     }
 

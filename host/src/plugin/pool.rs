@@ -26,6 +26,10 @@ use crate::{clock::Coarse, worker::PerWorker};
 const LATER_SETUP: Duration = Duration::from_millis(250);
 const LATER_SETUP_FACTOR: u32 = 4;
 
+/// Bytes that one call may hand to the gateway beside a body: they are copied before the call begins, and
+/// no epoch ends meanwhile.
+const LIFTED: usize = 8 << 20;
+
 /// How long `describe` and `configure` may take in all, waiting included.
 pub(super) const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -277,7 +281,10 @@ impl Drop for Lease<'_> {
 
 /// A store in which a guest of this use can run.
 pub(super) fn store(engine: &Engine, settings: Arc<Settings>) -> Store<State> {
+    let body = usize::try_from(settings.limits.max_body).unwrap_or(usize::MAX);
+    let lifted = LIFTED.saturating_add(body);
     let mut store = Store::new(&engine.engine, State::new(settings, engine.time.clone()));
+    store.set_hostcall_fuel(lifted);
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(|context| {
         let state = context.data();

@@ -200,7 +200,9 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.settings, &self.time)));
+        let wasi = self
+            .wasi
+            .get_or_insert_with(|| Box::new(Wasi::new(&self.settings, &self.time, &self.meter)));
         let id = self.exchange.as_ref().map(|exchange| &exchange.id);
         wasi.printing.set(id, &self.settings);
         WasiCtxView { ctx: &mut wasi.context, table: &mut self.table }
@@ -215,9 +217,9 @@ struct Wasi {
 
 impl Wasi {
     /// Clocks and randomness; what is printed becomes lines of the log. Nothing else is granted.
-    fn new(settings: &Arc<Settings>, time: &Time) -> Self {
+    fn new(settings: &Arc<Settings>, time: &Time, meter: &Arc<Meter>) -> Self {
         let mut wasi = WasiCtxBuilder::new();
-        let printing = Printing::of(&mut wasi, settings);
+        let printing = Printing::of(&mut wasi, settings, meter);
         wasi.max_random_size(MAX_RANDOM);
         time.put_into(&mut wasi);
         Self { context: wasi.build(), printing }

@@ -13,9 +13,10 @@ use parking_lot::Mutex;
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use self::debug::Debug;
+use super::meter::CpuExceeded;
 use crate::digest::Digest;
 
-/// Places of one component that are told. A loop is cut at ever other places.
+/// Places of one component that are told.
 const MAX_PLACES: usize = 64;
 
 /// Functions of one stack that are told, from the innermost.
@@ -55,7 +56,8 @@ impl Traces {
     /// Logs where the guest was when it failed, unless that is known.
     pub(super) fn note(&self, plugin: &str, error: &wasmtime::Error) {
         let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return };
-        if backtrace.frames().is_empty() || !self.is_new(backtrace.frames()) {
+        let is_cut = error.is::<CpuExceeded>();
+        if backtrace.frames().is_empty() || !self.is_new(backtrace.frames(), is_cut) {
             return;
         }
         let frames: Vec<_> = backtrace.frames().iter().take(MAX_FRAMES).map(Frame::of).collect();
@@ -72,9 +74,13 @@ impl Traces {
         }
     }
 
-    fn is_new(&self, frames: &[FrameInfo]) -> bool {
-        let offset = |frame: &FrameInfo| frame.module_offset().unwrap_or_default() as u64;
-        let place = frames.iter().take(MAX_FRAMES).map(offset).collect();
+    /// `is_cut`: at no place of its own, so that the functions are the place.
+    fn is_new(&self, frames: &[FrameInfo], is_cut: bool) -> bool {
+        let place = |frame: &FrameInfo| match frame.module_offset() {
+            Some(offset) if !is_cut => offset as u64,
+            _ => u64::from(frame.func_index()),
+        };
+        let place = frames.iter().take(MAX_FRAMES).map(place).collect();
         let mut told = self.told.lock();
         told.len() < MAX_PLACES && told.insert(place)
     }

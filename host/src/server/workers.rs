@@ -43,8 +43,8 @@ pub(super) fn start(
             let watch = Arc::new(Watch::default());
             let listeners =
                 shares.iter_mut().enumerate().filter_map(|(index, (address, sockets))| {
-                    let protocol =
-                        if config.listeners[index].tls.is_some() { "https" } else { "http" };
+                    let is_secure = config.listeners[index].tls.is_some();
+                    let protocol = if is_secure { "https" } else { "http" };
                     let address = address.to_string();
                     Some(Listener {
                         socket: Some(sockets.pop()?),
@@ -53,7 +53,7 @@ pub(super) fn start(
                         slots: Arc::clone(slots),
                         watch: Arc::clone(&watch),
                         open: metrics.connections.with_label_values(&[&address, protocol]),
-                        handshakes: Handshakes::of(metrics, &address),
+                        handshakes: Handshakes::of(metrics, is_secure.then_some(&address)),
                         stop: stop.clone(),
                     })
                 });

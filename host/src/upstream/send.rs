@@ -197,6 +197,7 @@ impl Upstream {
         *request.version_mut() = Version::HTTP_2;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         authority::for_http2(&mut request, scheme);
+        forwarding::trim_values(request.headers_mut());
         let place = Arc::new(place);
         let request = request.map(|body| Upload::new(body, Arc::clone(&place)));
         let sending = sender.try_send_request(request);

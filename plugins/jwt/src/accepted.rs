@@ -23,7 +23,7 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// # Errors
     ///
-    /// A scope is missing.
+    /// A scope is missing, or a claim cannot be the header that it is to become.
     pub(crate) fn of(
         claims: &Claims<'_>,
         times: Times,
@@ -46,9 +46,15 @@ impl Accepted {
                 attributes.push((format!("auth.claims.{name}"), value.into_owned()));
             }
         }
-        let value = |claim: &str| claims.display(claim).map(|value| value.into_owned());
-        let headers = config.headers.iter().map(|(name, claim)| (name.clone(), value(claim)));
-        Ok(Self { times, set, attributes, headers: headers.collect() })
+        let mut headers = Vec::new();
+        for (name, claim) in &config.headers {
+            let value = claims.display(claim).map(|value| value.into_owned());
+            if value.as_deref().is_some_and(|value| !fits_header(value)) {
+                return Err(Invalid::Malformed("a claim cannot be a header"));
+            }
+            headers.push((name.clone(), value));
+        }
+        Ok(Self { times, set, attributes, headers })
     }
 
     /// Bytes that it takes, about.
@@ -71,6 +77,16 @@ impl Accepted {
         }
         Ok(())
     }
+}
+
+/// The longest value that the gateway lets a plugin set, in bytes.
+const MAX_HEADER: usize = 16 * 1024;
+
+/// Whether an upstream reads the same in a header. Blanks around a value are cut off on the way
+/// (RFC 9110 section 5.5), and would make one subject another.
+fn fits_header(value: &str) -> bool {
+    let has_control = value.contains(|letter: char| letter.is_ascii_control() && letter != '\t');
+    value.len() <= MAX_HEADER && !has_control && value.trim_matches([' ', '\t']) == value
 }
 
 /// From when and until when a token holds, in seconds since 1970.

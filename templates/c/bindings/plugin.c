@@ -65,6 +65,9 @@ extern void __wasm_import_tollgate_plugin_types_method_request_attribute(int32_t
 __attribute__((__import_module__("tollgate:plugin/types@0.1.0"), __import_name__("[method]request.set-attribute")))
 extern void __wasm_import_tollgate_plugin_types_method_request_set_attribute(int32_t, uint8_t *, size_t, uint8_t *, size_t);
 
+__attribute__((__import_module__("tollgate:plugin/types@0.1.0"), __import_name__("[method]request.hold-back")))
+extern void __wasm_import_tollgate_plugin_types_method_request_hold_back(int32_t, uint8_t *, size_t, uint8_t *);
+
 __attribute__((__import_module__("tollgate:plugin/types@0.1.0"), __import_name__("[method]request.set-upstream")))
 extern void __wasm_import_tollgate_plugin_types_method_request_set_upstream(int32_t, uint8_t *, size_t, uint8_t *);
 
@@ -1260,6 +1263,49 @@ bool tollgate_plugin_types_method_request_attribute(tollgate_plugin_types_borrow
 
 void tollgate_plugin_types_method_request_set_attribute(tollgate_plugin_types_borrow_request_t self, plugin_string_t *name, plugin_string_t *value) {
   __wasm_import_tollgate_plugin_types_method_request_set_attribute((self).__handle, (uint8_t *) (*name).ptr, (*name).len, (uint8_t *) (*value).ptr, (*value).len);
+}
+
+bool tollgate_plugin_types_method_request_hold_back(tollgate_plugin_types_borrow_request_t self, plugin_list_u8_t *bytes, tollgate_plugin_types_refused_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_tollgate_plugin_types_method_request_hold_back((self).__handle, (uint8_t *) (*bytes).ptr, (*bytes).len, ptr);
+  tollgate_plugin_types_result_void_refused_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      tollgate_plugin_types_refused_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          variant.val.invalid = (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
 }
 
 bool tollgate_plugin_types_method_request_set_upstream(tollgate_plugin_types_borrow_request_t self, plugin_string_t *name, tollgate_plugin_types_refused_t *err) {

@@ -70,7 +70,8 @@ typedef struct tollgate_plugin_types_refused_t {
   } val;
 } tollgate_plugin_types_refused_t;
 
-// Not a field name, method, status or target that HTTP allows.
+// Not a field name, method, status or target that HTTP allows, or not
+// at this time: in a chunk hook the head has been sent.
 #define TOLLGATE_PLUGIN_TYPES_REFUSED_INVALID 0
 // HTTP framing and connection fields belong to the gateway.
 #define TOLLGATE_PLUGIN_TYPES_REFUSED_RESERVED 1
@@ -89,7 +90,8 @@ typedef struct tollgate_plugin_types_body_error_t {
 // Larger than the use's `max_body`, in bytes.
 #define TOLLGATE_PLUGIN_TYPES_BODY_ERROR_TOO_LARGE 0
 #define TOLLGATE_PLUGIN_TYPES_BODY_ERROR_TIMED_OUT 1
-// The sender went away before the end.
+// The sender went away before the end, or its content coding is not
+// known (RFC 9110 section 8.4), or the bytes do not follow it.
 #define TOLLGATE_PLUGIN_TYPES_BODY_ERROR_ABORTED 2
 #define TOLLGATE_PLUGIN_TYPES_BODY_ERROR_NOT_GRANTED 3
 
@@ -241,7 +243,9 @@ typedef struct tollgate_plugin_store_store_error_t {
 } tollgate_plugin_store_store_error_t;
 
 #define TOLLGATE_PLUGIN_STORE_STORE_ERROR_NOT_GRANTED 0
+// Out of reach, or not possible with the value that stands there.
 #define TOLLGATE_PLUGIN_STORE_STORE_ERROR_UNAVAILABLE 1
+// The key or the value, in bytes.
 #define TOLLGATE_PLUGIN_STORE_STORE_ERROR_TOO_LARGE 2
 
 typedef struct {
@@ -467,13 +471,22 @@ extern bool tollgate_plugin_types_method_request_set_header(tollgate_plugin_type
 extern bool tollgate_plugin_types_method_request_append_header(tollgate_plugin_types_borrow_request_t self, plugin_string_t *name, plugin_string_t *value, tollgate_plugin_types_refused_t *err);
 // With its other spellings, as `set-header`.
 extern bool tollgate_plugin_types_method_request_remove_header(tollgate_plugin_types_borrow_request_t self, plugin_string_t *name, tollgate_plugin_types_refused_t *err);
-// The whole body; waits for its end. Call it twice, get it twice.
+// The whole body; waits for its end. Call it twice, get it twice. The
+// content coding (gzip, br, zstd, deflate) is undone in what is read;
+// the body itself goes on as it came.
 extern bool tollgate_plugin_types_method_request_body(tollgate_plugin_types_borrow_request_t self, plugin_list_u8_t *ret, tollgate_plugin_types_body_error_t *err);
+// Takes `content-encoding` off; on its way the body gets the same coding
+// again, unless a plugin has set another one.
 extern bool tollgate_plugin_types_method_request_set_body(tollgate_plugin_types_borrow_request_t self, plugin_list_u8_t *body, tollgate_plugin_types_refused_t *err);
 // Per-exchange values that later plugins, the access log, metrics and
 // rate-limit keys can read: `auth.subject`, `auth.scopes`, ...
 extern bool tollgate_plugin_types_method_request_attribute(tollgate_plugin_types_borrow_request_t self, plugin_string_t *name, plugin_string_t *ret);
 extern void tollgate_plugin_types_method_request_set_attribute(tollgate_plugin_types_borrow_request_t self, plugin_string_t *name, plugin_string_t *value);
+// In a chunk hook: these bytes come again, before those of the next chunk.
+// The host keeps them, so that the next chunk may go to any instance;
+// a second call replaces the first. Refused as `invalid` for more than
+// `max_body` bytes, with the last chunk, and outside of chunk hooks.
+extern bool tollgate_plugin_types_method_request_hold_back(tollgate_plugin_types_borrow_request_t self, plugin_list_u8_t *bytes, tollgate_plugin_types_refused_t *err);
 // Send this exchange to another upstream than the route's.
 extern bool tollgate_plugin_types_method_request_set_upstream(tollgate_plugin_types_borrow_request_t self, plugin_string_t *name, tollgate_plugin_types_refused_t *err);
 extern tollgate_plugin_types_own_response_t tollgate_plugin_types_constructor_response(uint16_t status);
@@ -501,6 +514,8 @@ extern bool tollgate_plugin_store_set(plugin_string_t *store, plugin_string_t *k
 // Sets only where no value stands; false: one stood.
 extern bool tollgate_plugin_store_add(plugin_string_t *store, plugin_string_t *key, plugin_list_u8_t *value, uint32_t *maybe_ttl_ms, bool *ret, tollgate_plugin_store_store_error_t *err);
 extern bool tollgate_plugin_store_delete(plugin_string_t *store, plugin_string_t *key, tollgate_plugin_store_store_error_t *err);
+// Decimal text. One that is not there begins at 0, and only then `ttl-ms`
+// counts. Not a number, or too large a sum: `unavailable`.
 extern bool tollgate_plugin_store_increment(plugin_string_t *store, plugin_string_t *key, int64_t by, uint32_t *maybe_ttl_ms, int64_t *ret, tollgate_plugin_store_store_error_t *err);
 
 // Imported Functions from `tollgate:plugin/crypto@0.1.0`
@@ -518,7 +533,8 @@ extern uint64_t tollgate_plugin_cache_method_entry_age_ms(tollgate_plugin_cache_
 extern tollgate_plugin_cache_own_response_t tollgate_plugin_cache_method_entry_response(tollgate_plugin_cache_borrow_entry_t self);
 extern bool tollgate_plugin_cache_get(plugin_string_t *key, tollgate_plugin_cache_own_entry_t *ret);
 // Stores the response while it streams to the client; it becomes visible
-// when its body has ended well, and never otherwise.
+// when its body has ended well, and never otherwise. Head and body are
+// stored as they stand now: what is set later is not.
 extern void tollgate_plugin_cache_put(plugin_string_t *key, plugin_string_t *metadata, plugin_list_string_t *tags, uint64_t ttl_ms, tollgate_plugin_cache_borrow_response_t response);
 extern bool tollgate_plugin_cache_delete(plugin_string_t *key);
 extern uint32_t tollgate_plugin_cache_purge(plugin_string_t *tag);

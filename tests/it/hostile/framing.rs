@@ -63,6 +63,27 @@ async fn a_coding_that_the_gateway_does_not_know_is_refused() {
 }
 
 #[tokio::test]
+async fn what_follows_a_head_that_is_refused_is_no_request() {
+    let upstream = Recorder::new().await;
+    let gateway = before(&upstream, "").await;
+    for head in [
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, chunked",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked",
+        "GET / HTTP/1.1\r\nhost: a\r\nhost: b",
+    ] {
+        let reply = gateway
+            .raw_exchange(format!(
+                "{head}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n"
+            ))
+            .await;
+        assert_eq!(status(&reply), 400, "{head}: {reply}");
+        assert!(reply.contains("\r\nconnection: close\r\n"), "{head}: {reply}");
+        assert_eq!(upstream.all(), "", "{head}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn chunks_in_http_1_0_are_refused() {
     check_refused(&[
         "POST / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",

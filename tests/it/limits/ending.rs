@@ -16,7 +16,7 @@ struct Limit {
     within: Duration,
 }
 
-static LIMITS: [Limit; 6] = [
+static LIMITS: [Limit; 7] = [
     Limit {
         fault: "loop",
         limits: "cpu: 10ms",
@@ -49,6 +49,14 @@ static LIMITS: [Limit; 6] = [
         fault: "overflow_in_memory",
         limits: "cpu: 1s",
         kind: "stack",
+        hooks: &HOOKS,
+        within: Duration::from_secs(1),
+    },
+    Limit {
+        // What a call hands over is copied at once, while the worker does nothing else.
+        fault: "lists",
+        limits: "max_body: 1KiB, cpu: 1s",
+        kind: "trapped",
         hooks: &HOOKS,
         within: Duration::from_secs(1),
     },

@@ -84,6 +84,10 @@ async fn a_rewrite_changes_path_and_host_and_keeps_the_query() {
             match: {{ path: "/api/{{*rest}}" }}
             upstream: echo
             strip_prefix: /api
+          - name: bare
+            match: {{ path: "/bare/{{*rest}}" }}
+            upstream: echo
+            rewrite: {{ path: "/{{rest}}" }}
         "#
     ))
     .await;
@@ -93,9 +97,15 @@ async fn a_rewrite_changes_path_and_host_and_keeps_the_query() {
     assert_eq!(rewritten["headers"]["host"][0], "orders.internal");
     assert_eq!(rewritten["headers"]["x-forwarded-host"][0], "gateway.test");
 
-    for (sent, received) in
-        [("/api/users?x=1", "/users?x=1"), ("/api", "/"), ("/api/", "/"), ("/api/a%2Fb", "/a%2Fb")]
-    {
+    for (sent, received) in [
+        ("/api/users?x=1", "/users?x=1"),
+        ("/api", "/"),
+        ("/api/", "/"),
+        ("/api/a%2Fb", "/a%2Fb"),
+        // Merged, it would be what another route may protect.
+        ("/api//users", "//users"),
+        ("/bare//users", "//users"),
+    ] {
         let seen = gateway.get(sent, &[]).await.json();
         assert_eq!(seen["target"], received, "{sent}");
         assert_eq!(seen["headers"]["host"][0], "gateway.test");

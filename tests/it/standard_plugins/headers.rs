@@ -1,6 +1,10 @@
 //! `headers`: fields of requests and responses.
 
-use tollgate_tests::{Upstream, client::full};
+use tollgate_tests::{
+    Setup, Upstream,
+    client::{full, request},
+    upstream::echo,
+};
 
 use super::before;
 
@@ -51,7 +55,7 @@ async fn five_in_a_row_all_do_their_part() {
             format!("{{ component: headers, config: {{ request: {{ append: {{ x-n: '{number}' }} }}, response: {{ append: {{ x-n: '{number}' }} }} }} }}")
         })
         .collect();
-    let gateway = tollgate_tests::Setup::new(&format!(
+    let gateway = Setup::new(&format!(
         r#"
         upstreams: {{ u: {{ endpoints: ["{upstream}"] }} }}
         routes: [{{ name: all, match: {{ path: / }}, upstream: u, plugins: [{}] }}]
@@ -64,5 +68,28 @@ async fn five_in_a_row_all_do_their_part() {
     let reply = gateway.get("/", &[]).await;
     assert_eq!(reply.json()["headers"]["x-n"], serde_json::json!(["0", "1", "2", "3", "4"]));
     assert_eq!(reply.header("x-n"), "4, 3, 2, 1, 0");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn blanks_around_a_value_go_to_nobody_over_http2() {
+    let upstream = Upstream::http2(echo).await;
+    let changes = r#"{ set: { x-a: "{query:q}" } }"#;
+    let gateway = Setup::new(&format!(
+        r#"
+        upstreams: {{ u: {{ endpoints: ["{upstream}"], protocol: http2 }} }}
+        plugins: {{ h: {{ component: headers, config: {{ request: {changes}, response: {changes} }} }} }}
+        routes: [{{ name: all, match: {{ path: "/{{*rest}}" }}, upstream: u, plugins: [h] }}]
+        "#
+    ))
+    .plugin("headers")
+    .start()
+    .await;
+    let mut connection = gateway.connect_http2().await;
+    // RFC 9113 §8.2.1: a peer may end the whole connection for it, and other exchanges with it.
+    let reply = connection.send(request("GET", "/?q=%20a%20b%09", &[], "")).await;
+    assert_eq!(reply.header("x-a"), "a b");
+    assert_eq!(reply.json()["headers"]["x-a"], serde_json::json!(["a b"]));
+    drop(connection);
     gateway.stop().await;
 }

@@ -172,7 +172,10 @@ fn check_field(spot: &Spot<'_>, name: &str, value: &str) -> Option<(HeaderName, 
         }
         Some(_) => (),
     }
-    let field_value = HeaderValue::from_str(value).map_err(|_| "is not a header field value");
+    let field_value = match value.trim_matches([' ', '\t']) == value {
+        true => HeaderValue::from_str(value).map_err(|_| "is not a header field value"),
+        false => Err("begins or ends with a blank, which no header field value can"),
+    };
     Some((field_name?, spot.keep(field_value)?))
 }
 

@@ -11,6 +11,8 @@ pub enum LoadError {
     Read { path: PathBuf, source: io::Error },
     #[error("`{name}` is a core WebAssembly module, not a component; build it for wasm32-wasip2")]
     Module { name: String },
+    #[error("`{name}` has {what}, which would take the gateway too long to compile")]
+    TooLarge { name: String, what: String },
     #[error("`{name}` is not a WebAssembly component: {reason}")]
     NotAComponent { name: String, reason: String },
     #[error(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::LoadError;
+use super::{LoadError, size};
 use crate::{
     digest::Digest,
     disk,
@@ -22,10 +22,12 @@ pub(super) fn read(path: &Path) -> Result<(Vec<u8>, Digest), LoadError> {
     Ok((bytes, digest))
 }
 
-/// Tells a core module, and anything else that is no component, before the compiler does.
+/// Tells a core module, and anything else that is no component, before the compiler does, and what it
+/// would take too long for.
 pub(super) fn check_kind(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
     if wasmparser::Parser::is_component(bytes) {
-        return Ok(());
+        let too_much = |what| LoadError::TooLarge { name: name.to_owned(), what };
+        return size::check(bytes).map_err(|it| too_much(it.to_string()));
     }
     if wasmparser::Parser::is_core_wasm(bytes) {
         return Err(LoadError::Module { name: name.to_owned() });

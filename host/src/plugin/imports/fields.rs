@@ -24,6 +24,8 @@ fn is_reserved(name: &HeaderName) -> bool {
             | "transfer-encoding"
             | "upgrade"
             | "expect"
+            | "transfer_encoding"
+            | "content_length"
     ) || name.starts_with("proxy-")
 }
 

@@ -15,7 +15,7 @@ use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
 };
 
-use crate::plugin::settings::Settings;
+use crate::plugin::{meter::Meter, settings::Settings};
 
 /// Longest line that the log gets, in bytes; the rest of it is dropped.
 pub(super) const MAX_LINE: usize = 4096;
@@ -32,6 +32,7 @@ struct Output {
     /// What there is of a line; a guest can take the stream as often as it likes.
     line: Arc<Mutex<Vec<u8>>>,
     printing: Printing,
+    meter: Arc<Meter>,
 }
 
 /// What a guest's printing has to do with the rest: whose log lines it is, and why the guest ends.
@@ -50,12 +51,18 @@ struct Heard {
 
 impl Printing {
     /// Of the guest whose context this becomes: what it prints goes to the log.
-    pub(crate) fn of(wasi: &mut WasiCtxBuilder, settings: &Arc<Settings>) -> Self {
+    /// It takes of the CPU time that `meter` counts.
+    pub(crate) fn of(
+        wasi: &mut WasiCtxBuilder,
+        settings: &Arc<Settings>,
+        meter: &Arc<Meter>,
+    ) -> Self {
         let printing = Self::default();
         let output = |stream| {
             let line = Arc::<Mutex<Vec<u8>>>::default();
             printing.0.lock().unended.push((stream, Arc::clone(&line)));
-            Output { settings: Arc::clone(settings), stream, line, printing: printing.clone() }
+            let (settings, meter) = (Arc::clone(settings), Arc::clone(meter));
+            Output { settings, stream, line, printing: printing.clone(), meter }
         };
         wasi.stdout(output("stdout")).stderr(output("stderr"));
         printing
@@ -113,6 +120,19 @@ struct Lines {
 }
 
 impl Lines {
+    fn print(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, is_ended) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            add_bytes(&mut self.output.line.lock(), text);
+            if is_ended {
+                self.end_line();
+            }
+        }
+    }
+
     /// A whole line is there.
     fn end_line(&mut self) {
         let line = std::mem::take(&mut *self.output.line.lock());
@@ -187,16 +207,8 @@ impl AsyncWrite for Lines {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, is_ended) = match piece.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (piece, false),
-            };
-            add_bytes(&mut self.output.line.lock(), text);
-            if is_ended {
-                self.end_line();
-            }
-        }
+        let meter = Arc::clone(&self.output.meter);
+        meter.count(|| self.print(bytes));
         Poll::Ready(Ok(bytes.len()))
     }
 

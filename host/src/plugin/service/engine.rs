@@ -7,6 +7,9 @@ use wasmtime::{Config, Result, Store, component::Linker};
 
 use super::{preview3, state::State};
 
+/// Bytes that one call may hand to the gateway; bodies go in pieces.
+const LIFTED: usize = 16 << 20;
+
 /// The engine with everything that a service may import. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::plugin) struct Engine {
@@ -39,6 +42,7 @@ impl Engine {
             state.meter.at_epoch(state.cpu)
         });
         store.set_epoch_deadline(1);
+        store.set_hostcall_fuel(LIFTED);
         store
     }
 }

@@ -49,7 +49,8 @@ impl State {
         if caller.is_some() {
             meter.reset();
         }
-        let wasi = wasi(settings, caller.as_ref().and_then(Caller::request_id));
+        let id = caller.as_ref().and_then(Caller::request_id);
+        let wasi = wasi(settings, id, &meter);
         Self {
             table,
             wasi,
@@ -68,9 +69,9 @@ impl State {
 }
 
 /// Clocks and randomness; what is printed becomes lines of the log, with `id`. Nothing else is granted.
-fn wasi(settings: &Arc<Settings>, id: Option<&HeaderValue>) -> WasiCtx {
+fn wasi(settings: &Arc<Settings>, id: Option<&HeaderValue>, meter: &Arc<Meter>) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
-    Printing::of(&mut wasi, settings).set(id, settings);
+    Printing::of(&mut wasi, settings, meter).set(id, settings);
     wasi.max_random_size(MAX_RANDOM);
     wasi.build()
 }

@@ -29,6 +29,8 @@ pub(super) struct Writer {
     dropped: IntCounter,
     failing: Arc<AtomicBool>,
     window: LogWindow,
+    /// Lines lost since the log last told of any.
+    untold: u64,
 }
 
 impl Writer {
@@ -37,7 +39,7 @@ impl Writer {
         dropped: IntCounter,
         failing: Arc<AtomicBool>,
     ) -> Self {
-        Self { out: BufWriter::new(out), dropped, failing, window: LogWindow::new() }
+        Self { out: BufWriter::new(out), dropped, failing, window: LogWindow::new(), untold: 0 }
     }
 
     /// Writes until every sender is gone; flushes whenever nothing waits.
@@ -75,15 +77,25 @@ impl Writer {
         let Err(error) = written else {
             if lines > 0 {
                 self.failing.store(false, Relaxed);
+                self.tell_rest();
             }
             return;
         };
         self.failing.store(true, Relaxed);
         self.dropped.inc_by(lines);
+        self.untold += lines;
         if self.window.take_now(1) {
+            let lines = std::mem::take(&mut self.untold);
             tracing::warn!(%error, lines, "the access log cannot be written");
         }
         self.begin_anew();
+    }
+
+    /// Tells of lost lines that no line of the log has told of, now that others are written again.
+    fn tell_rest(&mut self) {
+        if let lines @ 1.. = std::mem::take(&mut self.untold) {
+            tracing::warn!(lines, "the access log is written again; before, these were lost");
+        }
     }
 
     /// Lets go of what could not be written: it is counted. Some of its last line may be in the file.

@@ -111,3 +111,12 @@ fn a_missing_scope_is_a_403_that_names_the_scopes() {
         assert!(exchange.answer_text().contains("https://tollgate.dev/problems/forbidden"));
     }
 }
+
+#[test]
+fn a_claim_that_can_be_no_header_is_a_token_that_is_not_valid() {
+    let gateway = gateway(json!({ "headers": { "x-user": "sub" } }));
+    check_accepted(&gateway, &hs256(&with("sub", "a b\u{e4}")));
+    for subject in [" alice", "alice\t", "a\r\nx: y", "a\u{0}", &"a".repeat(16 * 1024 + 1)] {
+        check_refused(&gateway, &hs256(&with("sub", subject)));
+    }
+}

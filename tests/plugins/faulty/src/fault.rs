@@ -17,7 +17,7 @@ const LONG: usize = 2000;
 static DIGESTED: OnceLock<Vec<u8>> = OnceLock::new();
 
 pub(crate) fn prepare_digest() {
-    DIGESTED.get_or_init(|| vec![1; 32 << 20]);
+    DIGESTED.get_or_init(|| vec![1; 16 << 20]);
 }
 
 #[derive(Clone, Copy, Config, Eq, PartialEq)]
@@ -59,6 +59,8 @@ pub(crate) enum Fault {
     Verify,
     /// Keeps responses, each with a body that it has in its own memory only once.
     Hoard,
+    /// Hands over a long text many times in one call.
+    Lists,
 }
 
 /// What is at hand where it happens.
@@ -110,6 +112,10 @@ impl Fault {
                 black_box(key.verify(Algorithm::Hs256, message, &[0; 32]));
             }
             Self::Hoard => hoard()?,
+            Self::Lists => {
+                let text = "x".repeat(50 << 10);
+                telemetry::log(telemetry::Level::Info, "many", &[("a", text.as_str()); 300]);
+            }
         }
         Ok(Vec::new())
     }
