@@ -19,10 +19,10 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
+use tollgate_plugin::Response;
 use tollgate_plugin::http::CallError;
 use tollgate_plugin::telemetry::Level;
 use tollgate_plugin::testing::{Exchange, Gateway, Request};
-use tollgate_plugin::{Error, Response};
 
 use crate::Jwt;
 
