@@ -81,19 +81,15 @@ impl Meter {
         limit: Duration,
         work: impl FnOnce() -> T,
     ) -> wasmtime::Result<T> {
-        let begun = thread_cpu();
-        let done = work();
-        let spent = thread_cpu().saturating_sub(begun);
-        // Or the end of the next epoch would count it once more.
-        self.mark.fetch_add(spent, Ordering::Relaxed);
-        let used = self.used.fetch_add(spent, Ordering::Relaxed) + spent;
+        let done = self.count(work);
+        let used = self.used.load(Ordering::Relaxed);
         if Duration::from_nanos(used) >= limit {
             return Err(self.exceeded(limit));
         }
         Ok(done)
     }
 
-    /// Does in another task what the guest has asked for; it counts when the guest goes on.
+    /// Does what the guest has asked for, maybe in another task; it counts at once.
     pub(super) fn count<T>(&self, work: impl FnOnce() -> T) -> T {
         let begun = thread_cpu();
         let done = work();
