@@ -18,6 +18,7 @@ use crate::{
     config::other,
     disk::CacheFolder,
     generation::Builder,
+    plugin::compiler::{self, Guests},
     printable,
     server::{self, Options},
     telemetry,
@@ -65,6 +66,9 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Compile a component from standard input to standard output; what the gateway starts itself
+    #[command(name = compiler::COMMAND, hide = true)]
+    Compile { guests: Guests },
 }
 
 /// Which configuration.
@@ -132,7 +136,8 @@ type Outcome = Result<(), String>;
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    if !matches!(command, Command::Run(_)) {
+    compiler::start_apart();
+    if !matches!(command, Command::Run(_) | Command::Compile { .. }) {
         telemetry::progress();
     }
     let outcome = match command {
@@ -141,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => arguments.run(),
         // It tells a difference apart from a failure.
         Command::Diff(arguments) => return arguments.run(),
+        Command::Compile { guests } => return compiler::child(guests),
         Command::Schema(arguments) => arguments.run(),
         Command::Plugin(command) => command.run(),
         Command::Version => print(&format!("tollgate {}\n", env!("CARGO_PKG_VERSION"))),

@@ -4,6 +4,7 @@
 mod bindings;
 mod cache;
 mod canary;
+pub(crate) mod compiler;
 mod component;
 mod denied;
 mod engine;

@@ -8,6 +8,7 @@ mod stores;
 mod cache;
 mod telling;
 mod instances;
+mod compiling;
 mod languages;
 mod isolation;
 mod limits;

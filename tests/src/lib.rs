@@ -19,6 +19,7 @@ pub mod registry;
 pub mod load;
 pub mod certs;
 pub mod coded;
+pub mod heavy;
 pub mod tokens;
 
 pub use crate::client::{Connection, Reply};

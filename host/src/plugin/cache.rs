@@ -15,6 +15,7 @@ use std::{
 
 use wasmtime::component::Component;
 
+use super::compiler::MachineCode;
 use crate::{
     digest::Digest,
     disk::{CacheFolder, InUse},
@@ -30,6 +31,20 @@ pub(super) struct CompiledCache {
 pub(super) struct Compiled {
     pub(super) component: Component,
     pub(super) kept: Option<InUse>,
+}
+
+impl Compiled {
+    /// Of code that no folder keeps.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    #[expect(unsafe_code, reason = "running compiled code is what it is made for")]
+    pub(super) fn unkept(engine: &wasmtime::Engine, code: &MachineCode) -> wasmtime::Result<Self> {
+        // SAFETY: only the compiler of this very program makes this type.
+        let component = unsafe { Component::deserialize(engine, code.bytes()) }?;
+        Ok(Self { component, kept: None })
+    }
 }
 
 impl CompiledCache {
@@ -69,27 +84,25 @@ impl CompiledCache {
         }
     }
 
-    /// Keeps a compiled component, and makes room for it; a failure costs only the next start's time.
+    /// Keeps a compiled component, makes room for it, and gives it as it is kept; `None` where it cannot
+    /// be, which costs the next start's time.
     pub(super) fn put(
         &self,
         engine: &wasmtime::Engine,
         digest: &Digest,
-        component: Component,
-    ) -> Compiled {
+        code: &MachineCode,
+    ) -> Option<Compiled> {
         let path = self.path(engine, digest);
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        let written = component
-            .serialize()
-            .map_err(io::Error::other)
-            .and_then(|code| write(&temporary, &code))
-            .and_then(|()| fs::rename(&temporary, &path));
+        let written = write(&temporary, code.bytes()).and_then(|()| fs::rename(&temporary, &path));
         if let Err(error) = written {
             let _ = fs::remove_file(&temporary);
             tracing::warn!(path = %path.display(), %error, "a compiled plugin is not kept: each start compiles it");
+            return None;
         }
-        let kept = InUse::of(&path);
+        let kept = self.get(engine, digest);
         self.folder.prune();
-        Compiled { component, kept }
+        kept
     }
 
     fn path(&self, engine: &wasmtime::Engine, digest: &Digest) -> PathBuf {

@@ -21,6 +21,7 @@ use super::{
     bindings::PluginPre,
     cache::{Compiled, CompiledCache},
     canary,
+    compiler::{self, Guests},
     engine::Engine,
     kept::Kept,
     quarantine::Quarantine,
@@ -168,7 +169,8 @@ impl Components {
         check_kind(name, &bytes)?;
         let release = release(name, &bytes)?;
         let compiling = Compiling { components: self, name, bytes: &bytes, digest: &digest };
-        let Compiled { component: compiled, kept } = compiling.compile(&self.engine.engine)?;
+        let Compiled { component: compiled, kept } =
+            compiling.compile(Guests::Plugins, &self.engine.engine)?;
         let other_world = |reason| LoadError::OtherWorld { name: name.to_owned(), reason };
         let Some(release) = release else {
             return Err(other_world("it does not export `tollgate:plugin/filter`".into()));
@@ -200,11 +202,13 @@ impl Components {
 
     /// For plugins: from the cache, or compiled and cached.
     pub(super) fn compiled(&self, bytes: &[u8]) -> wasmtime::Result<Compiled> {
-        self.compiled_for(&self.engine.engine, "a snapshot", bytes, &Digest::of(bytes))
+        let (engine, digest) = (&self.engine.engine, Digest::of(bytes));
+        self.compiled_for(Guests::Plugins, engine, "a snapshot", bytes, &digest)
     }
 
     fn compiled_for(
         &self,
+        guests: Guests,
         engine: &wasmtime::Engine,
         name: &str,
         bytes: &[u8],
@@ -216,12 +220,10 @@ impl Components {
         }
         // Before it begins: a start that compiles much takes a while.
         tracing::info!(component = name, bytes = bytes.len(), "compiling");
-        let component = wasmtime::component::Component::new(engine, bytes)?;
+        let code = compiler::compile(guests, bytes)?;
         count(self.made.compiled.as_ref());
-        Ok(match &self.cache {
-            Some(cache) => cache.put(engine, digest, component),
-            None => Compiled { component, kept: None },
-        })
+        let kept = self.cache.as_ref().and_then(|cache| cache.put(engine, digest, &code));
+        kept.map_or_else(|| Compiled::unkept(engine, &code), Ok)
     }
 
     /// The component in `path` with the memory that it has once it is configured; taken once for

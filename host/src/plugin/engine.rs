@@ -12,7 +12,7 @@ use wasmtime::{
     component::Linker,
 };
 
-use super::{bindings, idle::Idle, service, state::State, time::Time};
+use super::{bindings, compiler::Guests, idle::Idle, service, state::State, time::Time};
 use crate::{
     clock,
     config::{MAX_PLUGIN_MEMORY, MAX_PLUGIN_TABLE},
@@ -59,8 +59,7 @@ impl Engine {
     ///
     /// The machine cannot run it (no address space, an unknown processor).
     pub fn new() -> wasmtime::Result<Self> {
-        // Without it a call into a guest costs a fifth, and plugins need none of it.
-        let engine = wasmtime::Engine::new(config(MAX_INSTANCES).concurrency_support(false))?;
+        let engine = wasmtime::Engine::new(&running(Guests::Plugins, MAX_INSTANCES))?;
         let mut linker = Linker::new(&engine);
         // Clocks, randomness and standard output for real; the rest of WASI is there so that
         // components link, over a context that grants nothing.
@@ -88,17 +87,27 @@ impl Engine {
         if let Some(made) = self.services.get() {
             return Ok(made);
         }
-        let made = service::Engine::new(&mut config(MAX_SERVICES))?;
+        let made = service::Engine::new(&running(Guests::Services, MAX_SERVICES))?;
         Ok(self.services.get_or_init(|| made))
     }
 }
 
-fn config(instances: u32) -> Config {
+/// How code for these guests is compiled. What is set elsewhere does not change code.
+pub(super) fn compiling(guests: Guests) -> Config {
     let mut config = Config::new();
+    // Without it a call into a guest costs a fifth less, and plugins need none of it.
+    let waits = guests == Guests::Services;
+    config.concurrency_support(waits).wasm_component_model_async(waits);
     config.epoch_interruption(true);
     config.max_wasm_stack(WASM_STACK);
     config.async_stack_size(FIBER_STACK);
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config
+}
+
+/// How they run.
+fn running(guests: Guests, instances: u32) -> Config {
+    let mut config = compiling(guests);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
     config
 }

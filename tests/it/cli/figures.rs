@@ -1,7 +1,7 @@
 //! `tollgate plugin inspect` and `bench`, and completions.
 
 use serde_json::Value;
-use tollgate_tests::{artifacts, process::tollgate};
+use tollgate_tests::{artifacts, heavy, process::tollgate};
 
 /// What `arguments` print about a plugin with this configuration, as JSON.
 #[track_caller]
@@ -31,35 +31,10 @@ fn inspect_tells_what_a_component_is_and_which_hooks_a_configuration_wants() {
     assert_eq!(told["bytes"], size);
 }
 
-/// A number as WebAssembly has it (LEB128).
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number > 0x7f {
-        bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
-        number >>= 7;
-    }
-    bytes.push(u8::try_from(number).unwrap());
-    bytes
-}
-
-fn section(id: u8, content: &[u8]) -> Vec<u8> {
-    [&[id][..], &leb(content.len()), content].concat()
-}
-
 #[test]
 fn a_component_that_would_take_too_long_to_compile_is_refused_at_once() {
-    const FUNCTIONS: usize = 100_001;
-    // Each has the type `() -> ()` and an empty body.
-    let module = [
-        b"\0asm\x01\0\0\0".to_vec(),
-        section(1, b"\x01\x60\0\0"),
-        section(3, &[leb(FUNCTIONS), vec![0; FUNCTIONS]].concat()),
-        section(10, &[leb(FUNCTIONS), b"\x02\0\x0b".repeat(FUNCTIONS)].concat()),
-    ];
-    let component = std::fs::read(artifacts::component("headers")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let large = [component, section(1, &module.concat())].concat();
-    std::fs::write(folder.path().join("large.wasm"), large).unwrap();
+    std::fs::write(folder.path().join("large.wasm"), heavy::component(100_001, 0)).unwrap();
     let ran = tollgate(folder.path(), &["plugin", "inspect", "large.wasm"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("`large.wasm` has more than 100000 functions"), "{ran:?}");

@@ -1,7 +1,13 @@
 //! From the bytes of a component to machine code.
 
 use super::{Components, LoadError};
-use crate::{digest::Digest, plugin::cache::Compiled};
+use crate::{
+    digest::Digest,
+    plugin::{
+        cache::Compiled,
+        compiler::{Ended, Guests},
+    },
+};
 
 /// A file that is about to be compiled.
 #[derive(Clone, Copy)]
@@ -15,18 +21,29 @@ pub(in crate::plugin) struct Compiling<'a> {
 }
 
 impl Compiling<'_> {
+    /// # Errors
+    ///
+    /// It is no sound component, or the compiler came to no end.
     pub(in crate::plugin) fn compile(
         self,
+        guests: Guests,
         engine: &wasmtime::Engine,
     ) -> Result<Compiled, LoadError> {
-        let compiled = self.components.compiled_for(engine, self.name, self.bytes, self.digest);
-        compiled.map_err(|error| LoadError::NotAComponent {
-            name: self.name.to_owned(),
-            reason: damage(self.bytes).unwrap_or_else(|| {
-                format!("{error:#}; if it is damaged, copy it again or build it again")
-            }),
+        let Self { components, name, bytes, digest } = self;
+        let compiled = components.compiled_for(guests, engine, name, bytes, digest);
+        compiled.map_err(|error| {
+            let name = name.to_owned();
+            match error.downcast::<Ended>() {
+                Ok(reason) => LoadError::Uncompiled { name, reason: reason.to_string() },
+                Err(error) => LoadError::NotAComponent { name, reason: fault(bytes, &error) },
+            }
         })
     }
+}
+
+fn fault(component: &[u8], error: &wasmtime::Error) -> String {
+    damage(component)
+        .unwrap_or_else(|| format!("{error:#}; if it is damaged, copy it again or build it again"))
 }
 
 /// Where the bytes stop being a component, if it is their form that is at fault.

@@ -13,6 +13,8 @@ pub enum LoadError {
     Module { name: String },
     #[error("`{name}` has {what}, which would take the gateway too long to compile")]
     TooLarge { name: String, what: String },
+    #[error("`{name}` is not used: {reason}")]
+    Uncompiled { name: String, reason: String },
     #[error("`{name}` is not a WebAssembly component: {reason}")]
     NotAComponent { name: String, reason: String },
     #[error(

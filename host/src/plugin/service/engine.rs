@@ -21,8 +21,7 @@ impl Engine {
     /// # Errors
     ///
     /// The machine cannot run it.
-    pub(in crate::plugin) fn new(config: &mut Config) -> Result<Self> {
-        config.concurrency_support(true).wasm_component_model_async(true);
+    pub(in crate::plugin) fn new(config: &Config) -> Result<Self> {
         let engine = wasmtime::Engine::new(config)?;
         let mut linker = Linker::new(&engine);
         // All of WASI is there so that components link, over a context that grants nothing but
