@@ -1,5 +1,7 @@
 //! The trait that a plugin implements.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -191,8 +193,8 @@ impl Phases {
 pub struct Outcome {
     /// The status that the client got.
     pub status: u16,
-    /// From the request's head to the response's end, in microseconds.
-    pub duration_us: u64,
+    /// From the request's head to the response's end, in whole microseconds.
+    pub duration: Duration,
     /// Bytes of the request's body.
     pub request_bytes: u64,
     /// Bytes of the response's body.

@@ -140,7 +140,7 @@ fn stand_ins_answer_what_the_plugin_asks() {
 
     let outcome = Outcome {
         status: 204,
-        duration_us: 1,
+        duration: Duration::from_micros(1),
         request_bytes: 0,
         response_bytes: 0,
         upstream: None,

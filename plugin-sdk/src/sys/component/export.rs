@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use super::bindings::exports::tollgate::plugin::filter;
 use super::bindings::tollgate::plugin::types;
@@ -137,7 +138,7 @@ impl<P: Plugin> filter::Guest for Component<P> {
     fn on_finish(request: &types::Request, outcome: filter::Outcome) {
         let outcome = Outcome {
             status: outcome.status,
-            duration_us: outcome.duration_us,
+            duration: Duration::from_micros(outcome.duration_us),
             request_bytes: outcome.request_bytes,
             response_bytes: outcome.response_bytes,
             upstream: outcome.upstream,
