@@ -71,9 +71,8 @@ pub(crate) fn check_blanks(headers: &HeaderMap, version: Version) -> Result<(), 
     if version != Version::HTTP_2 {
         return Ok(());
     }
-    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let mut values = headers.values().map(HeaderValue::as_bytes);
-    match values.any(|value| is_blank(value.first()) || is_blank(value.last())) {
+    match values.any(|value| value.trim_ascii().len() < value.len()) {
         true => Err(Error::BadRequest("a field value begins or ends with a blank")),
         false => Ok(()),
     }

@@ -5,21 +5,6 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 
-/// Fields that an intermediary removes even where `connection` does not name them (RFC 9110
-/// §7.6.1). `te` is here too: what of it may go on is put back for HTTP/2. The last two frame a message
-/// for who takes `_` for `-`, as CGI and its heirs do.
-pub(super) const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("transfer_encoding"),
-    HeaderName::from_static("content_length"),
-];
-
 /// What the client asked of this connection alone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HopByHop {
@@ -36,7 +21,8 @@ pub(crate) struct HopByHop {
 /// Call it before the gateway adds fields of its own. A client chooses what `connection` names,
 /// and could otherwise have ours removed (`connection: x-forwarded-for`).
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> HopByHop {
-    if !headers.keys().any(is_hop_by_hop) {
+    let known = hop_by_hop(headers);
+    if known.is_empty() {
         return HopByHop::default();
     }
     // RFC 9112 §6.3: with both, the length counts for nothing; passed on, it would count again.
@@ -49,7 +35,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> HopByHop {
         trailers: takes_trailers(headers),
         announced: joined(headers, &TRAILER),
     };
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    for name in named.iter().chain(&known) {
         // `connection: host` must not leave a request without one.
         if *name != HOST {
             headers.remove(name);
@@ -71,19 +57,25 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     (!lines.is_empty()).then(|| HeaderValue::from_bytes(&lines.join(&b", "[..])).ok())?
 }
 
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "transfer_encoding"
-            | "content_length"
-    )
+/// Those of these fields that an intermediary removes even where `connection` does not name them (RFC
+/// 9110 §7.6.1). `te` is among them: what of it may go on is put back for HTTP/2. The last two frame a
+/// message for who takes `_` for `-`, as CGI and its heirs do.
+pub(super) fn hop_by_hop(headers: &HeaderMap) -> Vec<HeaderName> {
+    let ends_here = |name: &&HeaderName| {
+        matches!(
+            name.as_str(),
+            "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+                | "transfer_encoding"
+                | "content_length"
+        )
+    };
+    headers.keys().filter(ends_here).cloned().collect()
 }
 
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {

@@ -8,7 +8,7 @@ use http::{
     },
 };
 
-use super::{TRACEPARENT, X_REQUEST_ID, hop_by_hop::HOP_BY_HOP, told::remove_claims};
+use super::{TRACEPARENT, X_REQUEST_ID, hop_by_hop::hop_by_hop, told::remove_claims};
 
 /// Fields that no trailer may be (RFC 9110 §6.5.1), besides the hop-by-hop ones and what the gateway
 /// sets: who merged them into the head would have another message than plugins have seen.
@@ -30,7 +30,7 @@ const NEVER_TRAILERS: [HeaderName; 13] = [
 
 /// Takes out of trailers what must not be among them, and what clients must not say of themselves.
 pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
-    for name in HOP_BY_HOP.iter().chain(&NEVER_TRAILERS) {
+    for name in hop_by_hop(trailers).iter().chain(&NEVER_TRAILERS) {
         trailers.remove(name);
     }
     remove_claims(trailers);

@@ -132,7 +132,7 @@ impl Lease<'_> {
         let exchange = state.exchange.take().expect("nothing takes it but this");
         let result = match returned {
             Ok(Ok(Ok(output))) => H::finish(output, state),
-            Ok(Ok(Err(text))) => Err(HookError::failed(text)),
+            Ok(Ok(Err(text))) => Err(HookError::failed(&text)),
             Ok(Err(error)) => {
                 let said = state.take_panic();
                 return (exchange, Err(self.failure(error).said(said)));

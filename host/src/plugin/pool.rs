@@ -230,7 +230,7 @@ impl Pool {
         let done = Metered { call: setup, meter }.await;
         let said = store.data().take_panic();
         let (plugin, phases) = done.map_err(|error| self.failure(error).said(said))?;
-        let phases = phases.map_err(HookError::refused)?;
+        let phases = phases.map_err(|said| HookError::refused(&said))?;
         Ok((Instance { store, plugin }, phases))
     }
 }

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
-use crate::plugin::{
-    meter::CpuExceeded,
-    state::{MemoryExceeded, TableExceeded},
-    trace,
+use crate::{
+    plugin::{
+        meter::CpuExceeded,
+        state::{MemoryExceeded, TableExceeded},
+        trace,
+    },
+    printable,
 };
 
 /// Why a hook has no result.
@@ -57,13 +60,13 @@ const MAX_REFUSAL: usize = 64 << 10;
 
 impl HookError {
     /// A hook's own `err(text)`.
-    pub(in crate::plugin) fn failed(text: String) -> Self {
-        Self::Failed(cut(text, MAX_SAID))
+    pub(in crate::plugin) fn failed(text: &str) -> Self {
+        Self::Failed(printable::beginning(text, MAX_SAID).into_owned())
     }
 
     /// The same of `configure`.
-    pub(in crate::plugin) fn refused(text: String) -> Self {
-        Self::Failed(cut(text, MAX_REFUSAL))
+    pub(in crate::plugin) fn refused(text: &str) -> Self {
+        Self::Failed(printable::beginning(text, MAX_REFUSAL).into_owned())
     }
 
     /// The labels in metrics of hooks that ran and failed.
@@ -142,15 +145,6 @@ impl HookError {
     }
 }
 
-/// At most so many bytes; that there was more is seen.
-fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
-        text.push_str(" ..");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,11 +152,11 @@ mod tests {
     #[test]
     fn what_a_hook_says_has_a_bound() {
         let told = |error: HookError| error.to_string().len();
-        assert_eq!(told(HookError::failed("x".into())), "it said: x".len());
+        assert_eq!(told(HookError::failed("x")), "it said: x".len());
         assert_eq!(
-            told(HookError::failed("\u{e4}".repeat(4 << 20))),
-            "it said:  ..".len() + MAX_SAID
+            told(HookError::failed(&"\u{e4}".repeat(4 << 20))),
+            "it said: ... (8388608 bytes in all)".len() + MAX_SAID
         );
-        assert!(told(HookError::refused("x".repeat(1 << 20))) < MAX_REFUSAL + 20);
+        assert!(told(HookError::refused(&"x".repeat(1 << 20))) < MAX_REFUSAL + 50);
     }
 }

@@ -72,9 +72,12 @@ pub(super) fn set(headers: &mut HeaderMap, key: &str, text: String) -> Result<()
 /// heirs `x_user` and `x-user` are the same variable.
 pub(super) fn remove_lookalikes(headers: &mut HeaderMap, name: &str) {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    let is_written_so = name.contains('_');
     let resembles = |other: &HeaderName| {
         let other = other.as_str();
         other.len() == name.len()
+            // What most names are not: almost none has to be compared.
+            && (is_written_so || other.contains('_'))
             && !other.eq_ignore_ascii_case(name)
             && other.bytes().zip(name.bytes()).all(|(a, b)| fold(a) == fold(b))
     };
