@@ -93,7 +93,8 @@ impl CompiledCache {
         code: &MachineCode,
     ) -> Option<Compiled> {
         let path = self.path(engine, digest);
-        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        // In a container beside, another gateway may have the same process id.
+        let temporary = path.with_extension(format!("{:016x}.tmp", fastrand::u64(..)));
         let written = write(&temporary, code.bytes()).and_then(|()| fs::rename(&temporary, &path));
         if let Err(error) = written {
             let _ = fs::remove_file(&temporary);
@@ -101,6 +102,9 @@ impl CompiledCache {
             return None;
         }
         let kept = self.get(engine, digest);
+        if kept.is_none() {
+            let _ = fs::remove_file(&path);
+        }
         self.folder.prune();
         kept
     }
@@ -116,7 +120,7 @@ impl CompiledCache {
 /// Whatever the process's umask.
 fn write(path: &Path, code: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(code)
+    options.write(true).create_new(true).mode(0o600).open(path)?.write_all(code)
 }
 
 fn prepare(folder: &Path) -> io::Result<PathBuf> {

@@ -39,7 +39,19 @@ async fn a_compiler_that_is_killed_costs_its_component_alone() {
         "#;
     let gateway = Setup::new(config).plugin_as("headers", "swapped").start().await;
     gateway.write_plugin("swapped", heavy::component(90_000, 40));
-    process::signal(compiler(&gateway).await, libc::SIGKILL);
+    let compiler = compiler(&gateway).await;
+    let has = |file: &str| fs::read_to_string(format!("/proc/{compiler}/{file}")).unwrap();
+    // It gets there before it reads what it is to compile.
+    let bounded = async || has("limits").contains(&(4_u64 << 30).to_string()).then_some(());
+    wait::until("its limits", bounded).await;
+    assert_eq!(has("oom_score_adj").trim(), "1000");
+    assert!(has("environ").starts_with("RAYON_NUM_THREADS="), "{}", has("environ"));
+    assert_eq!(has("environ").matches('=').count(), 1, "{}", has("environ"));
+    // Meant for the gateway.
+    for signal in [libc::SIGHUP, libc::SIGUSR1, libc::SIGTERM] {
+        process::signal(compiler, signal);
+    }
+    process::signal(compiler, libc::SIGKILL);
     gateway.failed_reloads_reach(1).await;
     gateway.logged(&["swapped", "compiling it was stopped from outside"]).await;
     let reply = gateway.get("/", &[]).await;
@@ -56,6 +68,8 @@ async fn a_compiler_goes_when_its_gateway_is_killed() {
         "routes: [{ name: all, match: { path: / }, plugins: [{ component: heavy }], respond: {} }]",
     );
     let compiler = compiler(&gateway).await;
+    // So that it does not come to its end by itself, and hears nothing but the kernel.
+    process::signal(compiler, libc::SIGSTOP);
     gateway.signal(libc::SIGKILL);
     wait::until("its end", async || (!is_running(compiler)).then_some(())).await;
 }
@@ -72,6 +86,7 @@ fn compile_under(limit: &str, folder: &Path, component: &Path) -> std::process::
     Command::new("sh")
         .args(["-c", &command])
         .args([&artifacts::gateway(), component])
+        .env("RAYON_NUM_THREADS", "2")
         .current_dir(folder)
         .output()
         .expect("a shell")
@@ -108,7 +123,7 @@ fn who_checks_a_configuration_is_told_that_compiling_came_to_no_end() {
         .unwrap();
     let said = String::from_utf8_lossy(&told.stderr);
     assert_eq!(told.status.code(), Some(1), "{said}");
-    assert!(said.contains("compiling it takes more than"), "{said}");
+    assert!(said.contains("compiling it takes more CPU time than it may"), "{said}");
 }
 
 #[test]

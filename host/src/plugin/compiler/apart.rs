@@ -1,9 +1,9 @@
 //! Starts the process that compiles, and tells how it ended.
 
 use std::{
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
 };
 
@@ -15,8 +15,12 @@ use super::{
 };
 use crate::printable;
 
-/// Threads at most: each takes memory, and the gateway has work as well.
+/// Threads that compile: each takes memory, and the gateway has work as well.
 const MAX_THREADS: usize = 4;
+
+/// Bytes of machine code, and of what is said of it. Code has some three times the bytes of a component.
+const MAX_CODE: u64 = 1 << 30;
+const MAX_SAID: u64 = 16 << 10;
 
 /// The compiler came to no end. Of a sound component or not, nobody knows.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +29,16 @@ pub(in crate::plugin) enum Ended {
         "the gateway cannot start its own program to compile it ({0}); it needs `/proc` and the right to start programs"
     )]
     Unstarted(io::Error),
-    #[error("compiling it takes more than {} GiB of memory", MEMORY >> 30)]
+    #[error("the gateway and the process that compiles it lost each other: {0}")]
+    Lost(io::Error),
+    #[error("compiling it takes more memory than it may ({} GiB at most)", MEMORY >> 30)]
     Memory,
-    #[error("compiling it takes more than {CPU} s of CPU time")]
+    #[error("compiling it takes more CPU time than it may ({CPU} s at most)")]
     Cpu,
     #[error("compiling it takes longer than 15 minutes")]
     Late,
+    #[error("a filter of system calls does not let the gateway's own program compile it")]
+    Filtered,
     #[error("compiling it was stopped from outside, maybe since the machine has no memory left")]
     Killed,
     #[error("the compiler failed on it ({status}): {said}")]
@@ -41,18 +49,24 @@ pub(in crate::plugin) enum Ended {
 ///
 /// It is no sound component; or [`Ended`].
 pub(super) fn compile(guests: Guests, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
-    let child = start(guests).map_err(Ended::Unstarted)?;
-    let done = feed(child, component).map_err(Ended::Unstarted)?;
-    let said = String::from_utf8_lossy(&done.stderr);
-    match done.status.code() {
-        Some(0) => Ok(done.stdout),
-        Some(code) if code == i32::from(REFUSED) => Err(wasmtime::Error::msg(said.into_owned())),
-        _ => Err(wasmtime::Error::new(ended(done.status, &said))),
+    let mut child = start(guests).map_err(Ended::Unstarted)?;
+    let told = converse(&mut child, component);
+    if told.is_err() {
+        // Or it would wait for what does not come; one that has ended already is as good.
+        let _ = child.kill();
+    }
+    // In any case, or it would stay as what nobody has asked for.
+    let status = child.wait().map_err(Ended::Lost)?;
+    let (code, said) = told.map_err(Ended::Lost)?;
+    match status.code() {
+        Some(0) => Ok(code),
+        Some(refused) if refused == i32::from(REFUSED) => Err(wasmtime::Error::msg(said)),
+        _ => Err(wasmtime::Error::new(ended(status, &said))),
     }
 }
 
 /// This very program, even if another file stands in its place by now. It gets nothing of the
-/// gateway's environment.
+/// gateway's environment, and no signal that is for the gateway's group.
 fn start(guests: Guests) -> io::Result<Child> {
     let kind = guests.to_possible_value().expect("no kind of guests is left out");
     let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_THREADS));
@@ -62,19 +76,33 @@ fn start(guests: Guests) -> io::Result<Child> {
         .env_clear()
         .env("RAYON_NUM_THREADS", threads.to_string())
         .current_dir("/")
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
 }
 
-fn feed(mut child: Child, component: &[u8]) -> io::Result<Output> {
-    let input = child.stdin.take();
-    thread::scope(|scope| {
+/// Hands it the component, and gives the code and what it said. It says something only when it gives no
+/// code, and no more than fits into a pipe.
+fn converse(child: &mut Child, component: &[u8]) -> io::Result<(Vec<u8>, String)> {
+    let (input, output) = (child.stdin.take(), child.stdout.take());
+    let code = thread::scope(|scope| {
         // One that ends before it has read all says why by its end.
-        scope.spawn(move || input.map(|mut input| input.write_all(component)));
-        child.wait_with_output()
-    })
+        let feed = move || input.map(|mut input| input.write_all(component));
+        thread::Builder::new().name("compile".into()).spawn_scoped(scope, feed)?;
+        read(output, MAX_CODE)
+    })?;
+    let said = read(child.stderr.take(), MAX_SAID)?;
+    Ok((code, String::from_utf8_lossy(&said).into_owned()))
+}
+
+fn read(from: Option<impl Read>, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        from.take(most).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn ended(status: ExitStatus, said: &str) -> Ended {
@@ -82,7 +110,8 @@ fn ended(status: ExitStatus, said: &str) -> Ended {
         Some(libc::SIGABRT) if said.contains("memory allocation of") => Ended::Memory,
         Some(libc::SIGXCPU) => Ended::Cpu,
         Some(libc::SIGALRM) => Ended::Late,
-        Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT) => Ended::Killed,
+        Some(libc::SIGSYS) => Ended::Filtered,
+        Some(libc::SIGKILL) => Ended::Killed,
         _ => Ended::Failed { status, said: printable::beginning(said.trim(), 500).into_owned() },
     }
 }
@@ -95,10 +124,11 @@ mod tests {
     fn how_the_compiler_ended_is_told_in_words() {
         let told = |raw, said| ended(ExitStatus::from_raw(raw), said).to_string();
         for (signal, said, words) in [
-            (libc::SIGABRT, "memory allocation of 9 bytes failed", "more than 4 GiB of memory"),
+            (libc::SIGABRT, "memory allocation of 9 bytes failed", "more memory than it may"),
             (libc::SIGABRT, "", "the compiler failed on it (signal: 6"),
-            (libc::SIGXCPU, "", "more than 300 s of CPU time"),
+            (libc::SIGXCPU, "", "more CPU time than it may (300 s at most)"),
             (libc::SIGALRM, "", "longer than 15 minutes"),
+            (libc::SIGSYS, "", "a filter of system calls"),
             (libc::SIGKILL, "", "stopped from outside"),
             (libc::SIGSEGV, "", "the compiler failed on it (signal: 11"),
         ] {

@@ -22,7 +22,7 @@ pub(super) const CPU: u64 = 300;
 /// Seconds after which it ends, whatever it waits for.
 const LIFETIME: u32 = 900;
 
-/// The exit code for what is no sound component. No wrapper of programs has it for its own failures.
+/// The exit code for what is no sound component. All else that goes wrong has another.
 pub(super) const REFUSED: u8 = 90;
 
 /// Bytes of what is told of a component.
@@ -30,20 +30,28 @@ const MAX_REASON: usize = 4096;
 
 /// Compiles what standard input has.
 pub(crate) fn main(guests: Guests) -> ExitCode {
-    step_back();
-    let outcome = limit().and_then(|()| disk::read_from(io::stdin(), MAX_COMPONENT));
-    let outcome = outcome.map_err(wasmtime::Error::new).and_then(|it| here(guests, &it));
-    let outcome = outcome.map_err(|error| format!("{error:#}"));
-    let written =
-        outcome.and_then(|code| io::stdout().write_all(&code).map_err(|error| error.to_string()));
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            // Whoever started it has gone where that fails.
-            let _ = io::stderr().write_all(printable::beginning(&reason, MAX_REASON).as_bytes());
-            ExitCode::from(REFUSED)
-        }
-    }
+    stand_back();
+    let component = limit().and_then(|()| disk::read_from(io::stdin(), MAX_COMPONENT));
+    let (code, reason) = match component {
+        Err(error) => (1, error.to_string()),
+        Ok(component) => match here(guests, &component) {
+            Err(error) if error.is::<wasmtime::OutOfMemory>() => (1, format!("{error:#}")),
+            Err(error) => (REFUSED, format!("{error:#}")),
+            Ok(code) => match hand_over(&code) {
+                Err(error) => (1, error.to_string()),
+                Ok(()) => return ExitCode::SUCCESS,
+            },
+        },
+    };
+    // Whoever started it has gone where that fails.
+    let _ = io::stderr().write_all(printable::beginning(&reason, MAX_REASON).as_bytes());
+    ExitCode::from(code)
+}
+
+fn hand_over(code: &[u8]) -> io::Result<()> {
+    let mut output = io::stdout();
+    output.write_all(code)?;
+    output.flush()
 }
 
 fn limit() -> io::Result<()> {
@@ -62,16 +70,19 @@ fn limit() -> io::Result<()> {
     Ok(())
 }
 
-/// Lets the gateway go first. What of it the system does not allow is done without.
+/// Lets the gateway go first, and ends with it. What of it the system does not allow is done without.
 #[expect(unsafe_code, reason = "the C library's calls have no safe wrapper in use here")]
-fn step_back() {
+fn stand_back() {
     // Where memory is short, the kernel ends this process and not the gateway.
     let _ = fs::write("/proc/self/oom_score_adj", "1000");
-    // SAFETY: plain calls without pointers.
+    // SAFETY: calls without pointers, before there is any other thread.
     unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, 0, 5);
-        // It does not outlive the gateway.
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
         libc::alarm(LIFETIME);
+        // Whoever tells all that is called `tollgate` to reload or stop means the gateway.
+        for signal in [libc::SIGHUP, libc::SIGUSR1, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
     }
 }
