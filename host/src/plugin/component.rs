@@ -169,8 +169,7 @@ impl Components {
         check_kind(name, &bytes)?;
         let release = release(name, &bytes)?;
         let compiling = Compiling { components: self, name, bytes: &bytes, digest: &digest };
-        let Compiled { component: compiled, kept } =
-            compiling.compile(Guests::Plugins, &self.engine.engine)?;
+        let Compiled { component: compiled, kept } = compiling.compile(Guests::Plugins)?;
         let other_world = |reason| LoadError::OtherWorld { name: name.to_owned(), reason };
         let Some(release) = release else {
             return Err(other_world("it does not export `tollgate:plugin/filter`".into()));
@@ -202,18 +201,17 @@ impl Components {
 
     /// For plugins: from the cache, or compiled and cached.
     pub(super) fn compiled(&self, bytes: &[u8]) -> wasmtime::Result<Compiled> {
-        let (engine, digest) = (&self.engine.engine, Digest::of(bytes));
-        self.compiled_for(Guests::Plugins, engine, "a snapshot", bytes, &digest)
+        self.compiled_for(Guests::Plugins, "a snapshot", bytes, &Digest::of(bytes))
     }
 
     fn compiled_for(
         &self,
         guests: Guests,
-        engine: &wasmtime::Engine,
         name: &str,
         bytes: &[u8],
         digest: &Digest,
     ) -> wasmtime::Result<Compiled> {
+        let engine = self.engine.of(guests)?;
         if let Some(cached) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
             count(self.made.cached.as_ref());
             return Ok(cached);

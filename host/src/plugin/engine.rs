@@ -78,6 +78,18 @@ impl Engine {
         Self { time, ..self }
     }
 
+    /// What code for these guests runs in.
+    ///
+    /// # Errors
+    ///
+    /// The machine cannot run it.
+    pub(super) fn of(&self, guests: Guests) -> wasmtime::Result<&wasmtime::Engine> {
+        match guests {
+            Guests::Plugins => Ok(&self.engine),
+            Guests::Services => self.services().map(|services| &services.engine),
+        }
+    }
+
     /// The engine of services, made now if it has not been.
     ///
     /// # Errors

@@ -24,13 +24,9 @@ impl Compiling<'_> {
     /// # Errors
     ///
     /// It is no sound component, or the compiler came to no end.
-    pub(in crate::plugin) fn compile(
-        self,
-        guests: Guests,
-        engine: &wasmtime::Engine,
-    ) -> Result<Compiled, LoadError> {
+    pub(in crate::plugin) fn compile(self, guests: Guests) -> Result<Compiled, LoadError> {
         let Self { components, name, bytes, digest } = self;
-        let compiled = components.compiled_for(guests, engine, name, bytes, digest);
+        let compiled = components.compiled_for(guests, name, bytes, digest);
         compiled.map_err(|error| {
             let name = name.to_owned();
             match error.downcast::<Ended>() {

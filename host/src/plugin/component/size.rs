@@ -1,5 +1,5 @@
-//! How much there is to compile. A compiler's time and memory have no bound but this: it takes a
-//! kilobyte and more for each small function, and for a large one much more than its share.
+//! How much there is to compile. The bounds of the process that compiles leave room for no more: it
+//! takes a kilobyte and more for each small function, and for a large one much more than its share.
 
 use std::fmt;
 

@@ -43,8 +43,7 @@ pub(in crate::plugin) fn load(
     let (name, bytes, digest) = (compiling.name, compiling.bytes, compiling.digest);
     let world = world_of(name, bytes)?;
     let services = engine.services().map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-    let Compiled { component: compiled, kept } =
-        compiling.compile(Guests::Services, &services.engine)?;
+    let Compiled { component: compiled, kept } = compiling.compile(Guests::Services)?;
     let linked = match world.kind {
         Kind::Proxy => services
             .linker
